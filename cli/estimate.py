@@ -1,0 +1,138 @@
+"""spikec estimate: what each layer of a model costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from cli.policy_options import policy_of, policy_options
+from spikec.cost import Report
+from spikec.errors import OutputError, UsageError
+from spikec.report.comparison import comparison_table, print_comparison
+from spikec.report.csv_table import estimate_csv
+from spikec.report.html import estimate_html
+from spikec.report.plots import energy_bars
+from spikec.report.table import estimate_table, print_estimate
+from spikec.report.view import Refusal
+from spikec.tasks.estimation import Question
+from spikec.tasks.estimation import estimate as run
+from spikec.tasks.files import write_text
+
+Answers = Sequence[Report | Refusal]
+HW = "Hardware model, by name or TOML file; repeat to compare."
+DATA = "Samples: digits, digits:SPLIT:test, npz:FILE.  [default: the calibration batch in MODEL]"
+RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counting rate."
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--hw", "hardware", multiple=True, default=("45nm",), show_default=True, help=HW)
+@click.option("--data", metavar="SPEC", help=DATA)
+@click.option("--samples", type=int, metavar="N", help="Only the first N samples.  [default: all, at most 1024]")
+@click.option("--rates", type=click.Path(path_type=Path), metavar="FILE", help=RATES)
+@click.option("--steps", type=int, metavar="T", help="Time steps.  [default: the model's own]")
+@policy_options
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv", "html"]), default="table", show_default=True
+)
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw energy a node into a PNG or SVG.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there, not to stdout.")
+@click.option("--force", is_flag=True, help="Replace the files of -o and --plot.")
+@click.option("-v", "--verbose", is_flag=True, help="In the table, also the nodes that cost nothing.")
+@click.pass_context
+def estimate(
+    ctx: click.Context,
+    /,
+    model: Path,
+    hardware: Sequence[str],
+    data: str | None,
+    samples: int | None,
+    rates: Path | None,
+    steps: int | None,
+    policy_name: str | None,
+    form: str,
+    plot: Path | None,
+    out: Path | None,
+    force: bool,
+    verbose: bool,
+    **fields: str | None,
+) -> None:
+    """Energy, counts and latency of each node of MODEL on one chip or several.
+
+    Events are counted exactly on real samples, and every assumption is printed. Exit code 1 where a chip refuses
+    the network.
+
+    \b
+      spikec estimate winner.pt --hw 45nm
+      spikec estimate winner.pt --data digits:0:test --format json
+      spikec estimate winner.pt --multibit mac --first-layer per-step
+      spikec estimate net.pt --policy spikformer-paper --rates rates.csv
+    """
+    _check(form, hardware, (out, plot), force)
+    policy = policy_of(policy_name, fields)
+    question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps)
+    answers = run(model, hardware, question)
+    if out is None and form == "table":
+        _print(answers, verbose)
+    elif out is None:
+        click.echo(FORMS[form](answers, verbose), nl=False)
+    else:
+        write_text(out, FORMS[form](answers, verbose))
+        click.echo(f"written: {out}", err=True)
+    reports = [answer for answer in answers if isinstance(answer, Report)]
+    if plot is not None and reports:
+        energy_bars(reports[0], plot)
+        click.echo(f"drawn for {reports[0].hardware['name']}: {plot}", err=True)
+    if len(reports) < len(answers):
+        ctx.exit(1)
+
+
+def _check(form: str, hardware: Sequence[str], files: Sequence[Path | None], force: bool) -> None:
+    if form == "html" and len(hardware) > 1:
+        raise UsageError(f"--format html with {len(hardware)} chips", expected="one", mend="table, json or csv")
+    for path in files:
+        if path is not None and path.exists() and not force:
+            raise OutputError("it exists already", where=str(path), mend="another name, or --force")
+
+
+def _print(answers: Answers, verbose: bool) -> None:
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        click.echo(FORMS["table"](answers, verbose), nl=False)
+    elif len(answers) > 1:
+        print_comparison(answers, console)
+    else:
+        for answer in answers:
+            if isinstance(answer, Report):
+                print_estimate(answer, console, verbose=verbose)
+            else:
+                click.echo(answer.reason)
+
+
+def _table(answers: Answers, verbose: bool) -> str:
+    if len(answers) > 1:
+        return comparison_table(answers)
+    (answer,) = answers
+    return estimate_table(answer, 110, verbose=verbose) if isinstance(answer, Report) else f"{answer.reason}\n"
+
+
+def _json(answers: Answers, verbose: bool) -> str:
+    plain = [a.to_dict() if isinstance(a, Report) else {"hardware": a.hardware, "refused": a.reason} for a in answers]
+    whole: object = plain[0] if len(plain) == 1 else plain
+    return json.dumps(whole, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _csv(answers: Answers, verbose: bool) -> str:
+    return estimate_csv([answer for answer in answers if isinstance(answer, Report)])
+
+
+def _html(answers: Answers, verbose: bool) -> str:
+    (answer,) = answers
+    return estimate_html(answer) if isinstance(answer, Report) else f"{answer.reason}\n"
+
+
+FORMS: dict[str, Callable[[Answers, bool], str]] = {"table": _table, "json": _json, "csv": _csv, "html": _html}

@@ -1,0 +1,87 @@
+"""spikec export: a model as files that a target runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from spikec.backend.verdict import Verdict
+from spikec.report.units import energy
+from spikec.tasks.exporting import GOLDEN_SAMPLES, Export
+from spikec.tasks.exporting import export as run
+
+LAVA = "Python 3.10 with lava-nc, to run the export of --target lava."
+DATA = "Samples for the golden run: digits, npz:FILE.  [default: the calibration batch in MODEL]"
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--target", required=True, help="Where to: nir or lava (spikec target list).")
+@click.option("--dialect", help="Of nir: strict (standard nodes only, the default) or extended (carries attention).")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The folder to make.")
+@click.option("--data", metavar="SPEC", help=DATA)
+@click.option("--samples", type=int, default=GOLDEN_SAMPLES, show_default=True, help="How many of them, 16 or more.")
+@click.option("--hw", "hardware", default="45nm", show_default=True, help="Chip of the folder's report.json.")
+@click.option("--verify", is_flag=True, help="Run the export and compare it with its graph, spike for spike.")
+@click.option("--lava-python", metavar="PATH", help=LAVA)
+@click.option("--force", is_flag=True, help="Replace an export that stands at -o.")
+def export(
+    model: Path,
+    target: str,
+    dialect: str | None,
+    out: Path,
+    data: str | None,
+    samples: int,
+    hardware: str,
+    verify: bool,
+    lava_python: str | None,
+    force: bool,
+) -> None:
+    """Write MODEL as a target's files, and prove them where --verify is given.
+
+    A node that the target has no form for is refused by name, exit code 1, and nothing is written. An export that
+    differs from its graph exits with 1 and keeps verdict.json. The folder holds report.json for exactly the graph
+    that was written.
+
+    \b
+      spikec export winner.pt --target lava --verify -o out/lava
+      spikec export winner.pt --target nir --dialect extended --verify -o out/nir
+    """
+    if lava_python is not None:
+        os.environ["SPIKEC_LAVA_PYTHON"] = lava_python
+    done = run(
+        model, target, out, dialect=dialect, data=data, samples=samples, hardware=hardware, verify=verify, force=force
+    )
+    _print(done)
+
+
+def _print(done: Export) -> None:
+    click.echo(f"exported to {done.target}: {done.folder}")
+    click.echo(f"  passes applied   {', '.join(done.passes) or 'none'}")
+    click.echo(f"  graph            {len(done.graph.nodes)} nodes, {done.graph.parameters:,} parameters")
+    click.echo(f"  energy           {energy(done.energy_pj)} per inference, of this very graph (report.json)")
+    if done.verdict is None:
+        click.echo(f"  not verified     spikec verify {done.folder}")
+    else:
+        print_verdict(done.verdict)
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Says what was compared, and the verdict."""
+    rates = [layer.rate for layer in verdict.layers]
+    worst = max((layer.membrane_difference or 0.0 for layer in verdict.layers), default=0.0)
+    click.echo(
+        f"  run              {verdict.samples} samples, {verdict.steps} steps, {len(verdict.layers)} neuron layers, "
+        f"rates {min(rates):.3f} to {max(rates):.3f} spikes per neuron and step"
+    )
+    click.echo(f"  spikes           {verdict.spikes_compared:,} compared, 0 differ")
+    click.echo(f"  membranes        greatest relative difference {worst:.2g} (tolerance {verdict.tolerance:g})")
+    if verdict.comparison is not None:
+        found = verdict.comparison
+        click.echo(
+            f"  files            {found.nodes} nodes, {found.edges} edges and {found.parameters:,} numbers read back, "
+            f"{found.parameters_differing} differ"
+        )
+    click.echo("  verdict          passed (verdict.json)")

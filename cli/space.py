@@ -1,0 +1,64 @@
+"""spikec space: the search spaces."""
+
+from __future__ import annotations
+
+import click
+import numpy as np
+
+from cli.columns import columns
+from spikec.errors import UsageError
+from spikec.search.spacefile import load, names, space_toml
+
+
+@click.group()
+def space() -> None:
+    """List, show, count and sample search spaces.
+
+    A space says which values every gene of a subnet may take. NAME is one that comes along, or a TOML file.
+
+    \b
+      spikec space list
+      spikec space show digits > mine.toml
+      spikec space count mine.toml
+      spikec space sample digits -n 3 --seed 1
+    """
+
+
+@space.command("list")
+def list_() -> None:
+    """The spaces that come along: name, number of subnets, image, and the genes that vary."""
+    rows = [("name", "subnets", "image", "genes that vary")]
+    for name in names():
+        found = load(name)
+        image = "x".join(map(str, plain)) if isinstance(plain := found.constants.get("image"), list) else "-"
+        genes = ", ".join(gene.name for gene in found.genes if len(gene.values) > 1)
+        rows.append((name, f"{found.count():,}", image, genes))
+    click.echo(columns(rows), nl=False)
+
+
+@space.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """NAME as TOML: the form of a file of your own."""
+    click.echo(space_toml(load(name)), nl=False)
+
+
+@space.command()
+@click.argument("name")
+def count(name: str) -> None:
+    """How many distinct subnets NAME holds, exactly."""
+    click.echo(load(name).count())
+
+
+@space.command()
+@click.argument("name")
+@click.option("-n", "number", type=int, default=1, show_default=True, help="How many subnets, 1 or more.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draws, 0 or more.")
+def sample(name: str, number: int, seed: int) -> None:
+    """Subnets of NAME, every gene drawn uniformly, as JSON: one a line."""
+    if number < 1 or seed < 0:
+        raise UsageError(f"-n {number}, --seed {seed}", expected="1 or more subnets, a seed of 0 or more")
+    found, rng = load(name), np.random.default_rng(seed)
+    click.echo(f"{number} of {found.count():,} subnets of {found.name}, seed {seed}", err=True)
+    for _ in range(number):
+        click.echo(found.sample(rng).to_json())

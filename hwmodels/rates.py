@@ -1,0 +1,161 @@
+"""The literature's formula: dense operations times steps times the firing rate of the input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwmodels.attention import Product, Ref, as_traced, reordered
+from hwmodels.counting import (
+    ASIDES,
+    ASKS,
+    WEIGHTED,
+    Operand,
+    PerSample,
+    Synaptic,
+    is_left_out,
+    operand_of,
+    row_of,
+    times_of,
+)
+from hwmodels.dense import dense_macs
+from hwmodels.events import places_of, rated_values
+from spikec.cost import Activity, Counts, Policy, Probe, Rates
+from spikec.errors import DataError, UsageError
+from spikec.ir.graph import Graph, Node
+from spikec.ir.neurons import Neuron
+from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
+from spikec.ir.verify import place
+
+_TOUCHES_TIME = (Neuron, Delay, TimeLast, TimeMean, TimeSum)
+
+
+class RateTally:
+    """Counts SOP = rate * T * dense operations of a graph under a policy.
+
+    The rate is the operand's mean |n| (or its nonzero fraction, `rate_of`) over elements, steps and samples; of two
+    spike operands the smaller one, of one spike operand its own; a Real operand is always active. Sources: eq. 3 of
+    Auto-Spikformer; for attention in K^T V order, T H N d^2 (min(fr_k, fr_v) + fr_q), Spikingformer's script.
+    """
+
+    def __init__(self, graph: Graph, policy: Policy) -> None:
+        if policy.domain == "observed":
+            raise UsageError("domain 'observed' asks for events, not rates", mend="--counting events")
+        self._graph = graph
+        self._policy = policy
+        self._reordered = reordered(graph, policy.ssa)
+        self._static = static_values(graph) if policy.first_layer == "once" else frozenset()
+
+    def probes(self, node: Node) -> Iterable[Probe]:
+        """See `Tally`."""
+        product = self._product(node)
+        for ref in product.operands if product else ():
+            yield self._probe(ref)
+        for value in rated_values(self._graph, node, self._policy):
+            yield Probe((value,), "sum")
+
+    def synaptic(self, node: Node, activity: Activity) -> tuple[Synaptic, PerSample] | None:
+        """See `Tally`."""
+        product = self._product(node)
+        if product is None:
+            return None
+        operations = product.macs
+        if self._policy.bias == "in-ops" and type(node.op) in WEIGHTED:
+            beside = ASIDES[type(node.op)]
+            assert beside is not None
+            operations += beside.number(self._graph, node)
+        rates = [self._rates(ref, activity) for ref in product.operands]
+        # The smaller of two rates is chosen on all samples together, as the formula's sources do.
+        rate = min(rates, key=lambda r: float(r.mean())) if rates else np.ones(activity.samples)
+        per_sample = operations * self.times(node, activity.steps) * rate
+        return row_of(product.operand, self._policy.multibit).bills, per_sample
+
+    def rate(self, node: Node, activity: Activity) -> float | None:
+        """See `Tally`; a published rate is given back as it was published, a neuron then has none."""
+        values = rated_values(self._graph, node, self._policy)
+        if not values:
+            return None
+        if isinstance(activity, Rates):
+            found = [activity.rates.get((node.name, node.inputs.index(v))) for v in values if v in node.inputs]
+            known = [rate for rate in found if rate is not None]
+            return math.fsum(known) / len(known) if known else None
+        events = sum(int(activity.of(Probe((value,), "sum")).sum()) for value in values)
+        return events / (sum(places_of(self._graph, value, activity.steps) for value in values) * activity.samples)
+
+    def times(self, node: Node, steps: int) -> int:
+        """See `Tally`; with first_layer='once', a node that sees the same input at every step runs once."""
+        if node.name in self._static:
+            return 1
+        return times_of(self._graph, node, steps)
+
+    def _product(self, node: Node) -> Product | None:
+        if type(node.op) not in ASKS or is_left_out(node, self._policy.attention):
+            return None
+        if node.name in self._reordered:
+            return self._reordered[node.name]
+        product = as_traced(self._graph, node)
+        if self._policy.zero_weights == "skip":
+            return Product(dense_macs(self._graph, node, skip_zeros=True), product.operands, product.operand)
+        return product
+
+    def _probe(self, ref: Ref) -> Probe:
+        name, index = ref
+        return Probe((self._graph.node(name).inputs[index],), "sum" if self._policy.rate_of == "mean" else "nonzero")
+
+    def _rates(self, ref: Ref, activity: Activity) -> NDArray[np.float64]:
+        """[samples]: the rate of an operand."""
+        name, index = ref
+        node = self._graph.node(name)
+        if isinstance(activity, Rates):
+            return np.full(activity.samples, published(self._graph, node, index, activity))
+        return measured(activity, self._probe(ref), places_of(self._graph, node.inputs[index], activity.steps))
+
+
+def measured(counts: Counts, probe: Probe, places: int) -> NDArray[np.float64]:
+    """[samples]: the answer to a probe for each of `places` elements and steps."""
+    events: NDArray[np.int64] = counts.of(probe).sum(-1)
+    return events.astype(np.float64) / places
+
+
+def published(graph: Graph, node: Node, index: int, rates: Rates) -> float:
+    """The rate that was published for a node's operand.
+
+    Raises:
+        DataError: there is none, or it is NaN, infinite, negative, or above 1 though the operand is spikes.
+    """
+    value = node.inputs[index]
+    where = f"{place(node)}, operand {index} (%{value})"
+    rate = rates.rates.get((node.name, index))
+    if rate is None:
+        raise DataError("no rate", where=where, expected="one for each operand that is not Real")
+    spikes = operand_of(graph.types[value]) is Operand.UNARY
+    if not math.isfinite(rate) or rate < 0 or (spikes and rate > 1):
+        expected = "a fraction between 0 and 1" if spikes else "a finite mean of at least 0"
+        raise DataError(f"a rate of {rate}", where=where, expected=expected)
+    return rate
+
+
+def check_known(graph: Graph, rates: Rates) -> None:
+    """Checks that every published rate names an operand of the graph.
+
+    Raises:
+        DataError: one does not.
+    """
+    for name, index in rates.rates:
+        node = graph.producers.get(name)
+        if node is None or node.name != name or not 0 <= index < len(node.inputs):
+            raise DataError(f"a rate for operand {index} of '{name}'", expected="an operand of a node of the graph")
+
+
+def static_values(graph: Graph) -> frozenset[str]:
+    """The values that are the same at every step: a Repeat's, and what ops without state make of such."""
+    static: set[str] = set()
+    for node in graph.nodes:
+        if isinstance(node.op, Repeat) or (
+            not isinstance(node.op, _TOUCHES_TIME) and node.inputs and all(v in static for v in node.inputs)
+        ):
+            static.update(node.results)
+    return frozenset(static)

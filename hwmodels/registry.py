@@ -1,0 +1,76 @@
+"""Hardware models by name or file: the chips that come along, and those of the entry points `spikec.hardware`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from hwmodels.model import ArithmeticModel, HardwareModel
+from hwmodels.schema import Chip, PassTable, read
+from spikec.errors import HardwareFileError, UnknownName
+
+GROUP = "spikec.hardware"
+CHIPS = Path(__file__).parent / "chips"
+
+
+def load(name_or_path: str | Path) -> HardwareModel:
+    """The hardware model of a name, or of a TOML file.
+
+    A text that holds a path separator or ends in .toml is a file; else the chips that come along are looked at
+    first, then the entry points of group `spikec.hardware`: each a function without arguments that gives a model.
+
+    Raises:
+        HardwareFileError: the file cannot be read or breaks the schema; names file and key.
+        UnknownName: no chip of that name; the nearest names are in the message.
+    """
+    if _is_path(name_or_path):
+        return from_file(Path(name_or_path))
+    name = str(name_or_path)
+    if name in _bundled():
+        return from_file(CHIPS / f"{name}.toml")
+    for found in entry_points(group=GROUP):
+        if found.name == name:
+            model: HardwareModel = found.load()()
+            return model
+    raise UnknownName(name, "hardware", names())
+
+
+def names() -> tuple[str, ...]:
+    """Every name that `load` takes, sorted."""
+    return tuple(sorted({*_bundled(), *(found.name for found in entry_points(group=GROUP))}))
+
+
+def from_file(path: Path) -> HardwareModel:
+    """The hardware model of a TOML file.
+
+    Raises:
+        HardwareFileError: the file cannot be read or breaks the schema; names file and key.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise HardwareFileError(f"it cannot be read: {why}", where=str(path), expected="a TOML file") from error
+    chip = read(content, path)
+    return MAKERS[chip.model](chip, hashlib.sha256(content).hexdigest())
+
+
+def _arithmetic(chip: Chip, sha256: str) -> HardwareModel:
+    pipeline = tuple(spec.model_dump(by_alias=True) if isinstance(spec, PassTable) else spec for spec in chip.pipeline)
+    return ArithmeticModel(chip.name, chip.node, sha256, pipeline, chip.prices())
+
+
+MAKERS: dict[str, Callable[[Chip, str], HardwareModel]] = {"arithmetic": _arithmetic}
+
+
+def _bundled() -> frozenset[str]:
+    return frozenset(path.stem for path in CHIPS.glob("*.toml"))
+
+
+def _is_path(name_or_path: str | Path) -> bool:
+    separators = {os.sep, os.altsep or os.sep}
+    text = str(name_or_path)
+    return isinstance(name_or_path, Path) or text.endswith(".toml") or any(s in text for s in separators)

@@ -1,0 +1,1 @@
+"""Graph to Graph: one pass a file, pipelines by name."""

@@ -1,0 +1,194 @@
+"""Writes an export folder, whole or not at all, and verifies one from its folder alone.
+
+What a folder holds::
+
+    manifest.json    target, dialect, passes, the caller's protocol, versions, the graph's hash
+    report.json      what the graph costs, where a report was given
+    golden.npz       inputs, and spikes, membranes and outputs of the interpreter in fp64
+    inputs.npz       the same inputs by name, as a target's own runner takes them
+    source.pt        the graph that was written, as a model that every command opens
+    verdict.json     after a verification
+    the rest         the target's own files
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikec.backend.arrays import write_arrays
+from spikec.backend.folder import MANIFEST, new_folder
+from spikec.backend.golden import golden_run, read_golden, same_traces, write_golden
+from spikec.backend.protocol import peel
+from spikec.backend.registry import load
+from spikec.backend.verdict import Verdict
+from spikec.backend.verify import TOLERANCE, judge, settle
+from spikec.backend.versions import versions
+from spikec.errors import GraphError, ModelFileError
+from spikec.ir.graph import Graph
+from spikec.ir.types import Timing
+from spikec.model import InputSpec, Model, save
+from spikec.model import load as load_model
+from spikec.target import Arrays, Target
+
+FORMAT = {"format": "spikec-export", "version": 1}
+SOURCE = "source.pt"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export folder says of itself, besides the target's own files.
+
+    Args:
+        manifest: as written.
+        target: its reader and runtime.
+        graph: what was exported.
+        inputs, steps: of the golden run.
+        doubts: where manifest, source and golden run disagree; empty where they do not.
+    """
+
+    manifest: Mapping[str, Any]  # Any: JSON
+    target: Target
+    graph: Graph
+    inputs: Arrays
+    steps: int
+    doubts: tuple[str, ...]
+
+
+def write_export(
+    target: Target,
+    graph: Graph,
+    folder: Path,
+    *,
+    data: Arrays,
+    steps: int | None = None,
+    dialect: str | None = None,
+    passes: Sequence[str] = (),
+    manifest: Mapping[str, object] | None = None,
+    report_json: str | None = None,
+    force: bool = False,
+) -> Path:
+    """Writes `graph` for `target` into `folder` and gives the folder.
+
+    Args:
+        target: its pipeline has been run.
+        graph: legal for the target.
+        folder: must not exist; its parents are made.
+        data: samples for the golden run, by input: [samples, *shape], or [T, samples, *shape] where it is per step.
+        steps: T; the graph's default unless given.
+        dialect: of the target, for the manifest.
+        passes: those that changed the graph, in order, with their parameters.
+        manifest: what else manifest.json should say (what was folded, lowered, renamed; the traced graph's hash).
+        report_json: the text of report.json, for exactly this graph.
+        force: replace an export that stands there.
+
+    Raises:
+        UnsupportedOp: the target has no form for some nodes; all are listed.
+        OutputError: the folder exists, or cannot be written; nothing is left under its name.
+        GraphError: the report is for another graph.
+        DataError: the data do not fit.
+    """
+    steps = steps or graph.steps
+    _check_report(report_json, graph)
+    with new_folder(folder, force) as part:
+        target.writer(graph, part)
+        described = _manifest(target, graph, part, steps, dialect, passes, manifest or {})
+        if report_json is not None:
+            (part / "report.json").write_text(report_json, encoding="utf-8")
+        inputs = {name: data[name] for name in graph.inputs if name in data}
+        write_golden(part / "golden.npz", inputs, golden_run(graph, data, steps))
+        write_arrays(part / "inputs.npz", inputs)
+        save(source_model(graph, folder.name, steps), part / SOURCE)
+        (part / MANIFEST).write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return folder
+
+
+def verify_export(folder: Path) -> Verdict:
+    """Verifies an export from its folder alone (see `spikec.backend.verify`) and writes verdict.json there.
+
+    Raises:
+        ModelFileError: the folder is no export, or cannot be read.
+        VerificationFailed: the verdict is 'failed'; it stands in verdict.json.
+        DataError: the golden run has too few samples for a verdict.
+    """
+    exported = read_export(folder)
+    found = judge(exported.target, folder, exported.graph, exported.inputs, exported.steps, exported.doubts)
+    return settle(found, folder)
+
+
+def read_export(folder: Path) -> Exported:
+    """What the folder holds, and whether its parts agree with each other.
+
+    Raises:
+        ModelFileError: it is no export, or a part cannot be read.
+        UnknownName: its target is not known here.
+    """
+    manifest = _read_manifest(folder / MANIFEST)
+    graph = load_model(folder / SOURCE).graph
+    inputs, traces = read_golden(folder / "golden.npz")
+    steps = int(manifest["steps"])
+    doubts = []
+    if graph.sha256 != manifest["graph_sha256"]:
+        doubts.append(f"{SOURCE} holds another graph than manifest.json names")
+    if not same_traces(golden_run(graph, inputs, steps), traces, TOLERANCE):
+        doubts.append(f"golden.npz is not what the graph in {SOURCE} does")
+    target = load(manifest["target"], manifest["dialect"])
+    return Exported(manifest, target, graph, inputs, steps, tuple(doubts))
+
+
+def source_model(graph: Graph, name: str, steps: int) -> Model:
+    """The exported graph as a model; its input is the graph's first."""
+    kind = next(iter(graph.inputs.values()))
+    encoder = "direct" if kind.timing is Timing.ONCE else "frames"
+    return Model(name, graph, InputSpec(kind.shape, encoder, steps), provenance={"made_by": "spikec export"})
+
+
+def _check_report(report_json: str | None, graph: Graph) -> None:
+    priced = json.loads(report_json).get("priced_graph_sha256") if report_json is not None else None
+    if priced is not None and priced != graph.sha256:
+        raise GraphError("the report is for another graph than the one to be exported")
+
+
+def _manifest(
+    target: Target,
+    graph: Graph,
+    part: Path,
+    steps: int,
+    dialect: str | None,
+    passes: Sequence[str],
+    more: Mapping[str, object],
+) -> dict[str, object]:
+    host = peel(graph, target.name).host
+    protocol = [
+        {"op": node.op.mnemonic, "value": node.name, "of": node.inputs[0]} for node in graph.nodes if node.name in host
+    ]
+    return {
+        **more,
+        **FORMAT,
+        "target": target.name,
+        "dialect": dialect,
+        "pipeline": list(target.pipeline),
+        "passes": list(passes),
+        "protocol": protocol,
+        "steps": steps,
+        "graph_sha256": graph.sha256,
+        "files": sorted(str(p.relative_to(part)) for p in part.rglob("*") if p.is_file()),
+        "versions": versions(),
+    }
+
+
+def _read_manifest(path: Path) -> Mapping[str, Any]:  # Any: JSON, its keys checked
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        mend = "give the folder of an export"
+        raise ModelFileError(f"cannot be read: {error}", where=str(path), mend=mend) from error
+    kinds = {"target": str, "dialect": str | None, "steps": int, "graph_sha256": str}
+    ours = isinstance(found, dict) and all(found.get(key) == value for key, value in FORMAT.items())
+    if not ours or not all(isinstance(found.get(key), kind) for key, kind in kinds.items()) or found["steps"] < 1:
+        raise ModelFileError("no export of this format and version", where=str(path), expected=str(FORMAT))
+    checked: dict[str, Any] = found  # Any: as above
+    return checked

@@ -1,0 +1,112 @@
+"""Runs an exported folder in Lava, under the interpreter that has it, and gives what the network did."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from spikec.backend.lava.environment import LavaPython, clean_environment, find
+from spikec.backend.lava.writer import write_npz
+from spikec.errors import ModelFileError, VerificationFailed
+from spikec.target import Arrays, Traces
+
+TIMEOUT_SECONDS = 600.0
+# run.py ends by itself at its timeout and tidies up; only a run.py that hangs is ended from here.
+GRACE_SECONDS = 30.0
+
+
+def execute(
+    folder: Path,
+    inputs: Arrays,
+    steps: int,
+    python: LavaPython | None = None,
+    timeout_s: float = TIMEOUT_SECONDS,
+) -> Traces:
+    """Runs `run.py` of `folder` as a subprocess: spikes and membranes of every neuron layer, and the outputs.
+
+    Args:
+        folder: what the writer wrote.
+        inputs: an array for each input: [samples, *shape] where once, [T, samples, *shape] where per step.
+        steps: T.
+        python: the interpreter; found (`spikec.backend.lava.environment.find`) unless given.
+        timeout_s: after which the run is ended.
+
+    Raises:
+        ToolchainError: no interpreter with Lava was found.
+        VerificationFailed: the network failed in Lava, or did not end in time; with the traceback.
+    """
+    python = python or find()
+    with tempfile.TemporaryDirectory(prefix="spikec-lava-") as scratch:
+        given, out = Path(scratch, "inputs.npz"), Path(scratch, "out.npz")
+        write_npz(given, inputs)
+        command = [
+            str(python.path),
+            str(folder.resolve() / "run.py"),
+            "--input",
+            str(given),
+            "--out",
+            str(out),
+        ]
+        command += ["--steps", str(steps), "--timeout", str(timeout_s)]
+        run(command, scratch, timeout_s)
+        return traces(out)
+
+
+def run(command: list[str], scratch: str, timeout_s: float) -> None:
+    """Runs the command to a good end.
+
+    Raises:
+        VerificationFailed: it ended badly, or did not end.
+    """
+    environ = {**clean_environment(), "TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.Popen(
+        command,
+        env=environ,
+        cwd=scratch,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    try:
+        _, errors = process.communicate(timeout=timeout_s + GRACE_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise VerificationFailed(f"run.py did not end within {timeout_s:g} s", where=command[1]) from error
+    finally:
+        end(process)  # on Ctrl-C as well
+    if process.returncode != 0:
+        raise VerificationFailed(f"run.py failed: {errors.strip()[-4000:]}", where=command[1])
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends run.py where it still runs, softly first: it then ends the processes that it started."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(timeout=10.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def traces(path: Path) -> Traces:
+    """What run.py wrote, by kind and name.
+
+    Raises:
+        ModelFileError: the file cannot be read.
+    """
+    found: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "membranes": {}, "outputs": {}}
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            for key in stored.files:
+                kind, name = key.split("/", 1)
+                found[kind][name] = stored[key]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelFileError(f"cannot be read: {error}", where=str(path)) from error
+    return Traces(**found)

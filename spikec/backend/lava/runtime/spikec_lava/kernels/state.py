@@ -1,0 +1,111 @@
+"""What has a state between the steps of one sample: neurons and delays."""
+
+import numpy as np
+
+
+class Neuron:
+    """A leaky (with tau) or plain (without) integrate-and-fire layer, element by element.
+
+    h = v + (x - (v - v_leak)) / tau            decay_input
+    h = v_leak + (v - v_leak) (1 - 1/tau) + x   no decay_input
+    h = v + x                                   without tau
+    h = rounding(h)
+    q = [h >= v_threshold]                      fires_at '>=', or '>'
+    v = v_reset where q, else h                 reset 'hard'
+    v = h - q v_threshold                       reset 'soft'
+    v = h                                       reset 'none'
+
+    With reset_delay the state carried on is h, and the next step starts from the reset of it. For
+    `refractory` steps after a spike the neuron stays at v_reset and does not fire.
+    """
+
+    def __init__(
+        self,
+        shape,
+        v_threshold,
+        tau=None,
+        v_reset=None,
+        v_leak=None,
+        v0=None,
+        reset="hard",
+        decay_input=True,
+        fires_at=">=",
+        reset_delay=False,
+        rounding="none",
+        refractory=0,
+    ):
+        self.shape = tuple(shape)
+        self.v_threshold = v_threshold
+        self.tau = tau
+        self.v_reset = 0.0 if v_reset is None else v_reset
+        self.v_leak = self.v_reset if v_leak is None else v_leak
+        self.v0 = self.v_leak if v0 is None else v0
+        self.reset = RESETS[reset]
+        self.fires = FIRINGS[fires_at]
+        self.round = ROUNDINGS[rounding]
+        self.decay_input = decay_input
+        self.reset_delay = reset_delay
+        self.refractory = refractory
+        self.begin()
+
+    def begin(self):
+        """Forgets everything: the state before the first step of a sample."""
+        self.v = np.broadcast_to(np.asarray(self.v0, dtype=np.float64), self.shape).copy()
+        self.fired = np.zeros(self.shape, dtype=bool)
+        self.resting = np.zeros(self.shape, dtype=np.int64)
+
+    def step(self, x):
+        """The spikes of one step; the membrane that is carried on stays in `v`."""
+        v = self.reset(self.v, self.fired, self) if self.reset_delay else self.v
+        h = self.round(self.charged(v, x))
+        q = self.fires(h, self.v_threshold)
+        if self.refractory:
+            awake = self.resting == 0
+            h, q = np.where(awake, h, self.v_reset), q & awake
+            self.resting = np.where(q, self.refractory, np.maximum(self.resting - 1, 0))
+        self.v = h if self.reset_delay else self.reset(h, q, self)
+        self.fired = q
+        return q
+
+    def charged(self, v, x):
+        """The membrane with this step's input in it, before firing."""
+        if self.tau is None:
+            return v + x
+        if self.decay_input:
+            return v + (x - (v - self.v_leak)) / self.tau
+        return self.v_leak + (v - self.v_leak) * (1.0 - 1.0 / self.tau) + x
+
+
+RESETS = {
+    "hard": lambda h, q, neuron: np.where(q, neuron.v_reset, h),
+    "soft": lambda h, q, neuron: h - q * neuron.v_threshold,
+    "none": lambda h, q, neuron: h,
+}
+FIRINGS = {">=": np.greater_equal, ">": np.greater}
+ROUNDINGS = {"none": lambda h: h, "toward_zero": np.trunc, "floor": np.floor}
+
+
+class Delay:
+    """The value of `steps` steps ago, zero before; steps an integer or one an element."""
+
+    def __init__(self, shape, steps):
+        self.steps = np.broadcast_to(np.asarray(steps).astype(np.int64), tuple(shape))
+        self.longest = int(self.steps.max(initial=0))
+        self.begin()
+
+    def begin(self):
+        """Forgets everything: zeros before the first step of a sample."""
+        self.past = np.zeros((self.longest + 1, *self.steps.shape))
+
+    def read(self):
+        """The value of this step; what is delayed by 0 must have been written before."""
+        return np.take_along_axis(self.past, self.steps[None], axis=0)[0]
+
+    def write(self, x):
+        """Stores this step's input, as the one of 0 steps ago."""
+        self.past[0] = x
+
+    def advance(self):
+        """Ends the step: everything is one step older."""
+        self.past = np.roll(self.past, 1, axis=0)
+        self.past[0] = 0.0

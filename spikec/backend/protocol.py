@@ -1,0 +1,66 @@
+"""The caller's protocol: what targets without a time axis leave to whoever calls the network.
+
+A Repeat at an input and a TimeMean, TimeSum or TimeLast at an output are peeled: they stay in the graph as
+nodes of the host, and the target carries what lies between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spikec.errors import Offender, UnsupportedOp
+from spikec.ir.graph import Graph, Node
+from spikec.ir.time import Repeat, TimeLast, TimeMean, TimeSum
+from spikec.ir.types import Timing
+
+REDUCTIONS = (TimeMean, TimeSum, TimeLast)
+
+
+@dataclass(frozen=True)
+class Peeled:
+    """A graph whose every node is the host's or per step.
+
+    Args:
+        graph: the one given.
+        host: the names of the nodes that the caller computes.
+    """
+
+    graph: Graph
+    host: frozenset[str]
+
+
+def peel(graph: Graph, target: str) -> Peeled:
+    """Marks the caller's protocol; the graph stays as it is.
+
+    Raises:
+        UnsupportedOp: a node inside gives one value for the inference, or turns one into a value per step.
+    """
+    host = frozenset(node.name for node in graph.nodes if _is_host(graph, node))
+    inside = [node for node in graph.nodes if node.name not in host]
+    offenders = [
+        Offender(
+            node.op.mnemonic,
+            node.scope or node.name,
+            "is computed once for the inference, inside the network",
+        )
+        for node in inside
+        if node.type.timing is Timing.ONCE or isinstance(node.op, Repeat)
+    ]
+    offenders += [
+        Offender("input", value, "leaves the network as it enters, once for the inference")
+        for value in graph.outputs
+        if value in graph.inputs and graph.inputs[value].timing is Timing.ONCE
+    ]
+    if offenders:
+        mend = (
+            "keep Repeat right behind an input, and TimeMean, TimeSum or TimeLast right before an output "
+            "(the pass time-mean-last moves a TimeMean there)"
+        )
+        raise UnsupportedOp(target, offenders, mend=mend, nodes=len(graph.nodes))
+    return Peeled(graph, host)
+
+
+def _is_host(graph: Graph, node: Node) -> bool:
+    if isinstance(node.op, Repeat):
+        return node.inputs[0] in graph.inputs and node.name not in graph.outputs
+    return isinstance(node.op, REDUCTIONS) and not graph.users(node.name) and node.name in graph.outputs

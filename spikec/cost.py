@@ -1,0 +1,263 @@
+"""What counting and pricing speak: Policy, Probe, Counts, Partition, Mapping, Term, Cost, Evidence, Report.
+
+Plain data; no behaviour but arithmetic and JSON. Inside: pJ, ns, counts as int64 over all samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping as MappingOf
+from dataclasses import asdict, dataclass, field, fields
+from enum import IntEnum
+from functools import cached_property
+from typing import Any, Literal, get_args, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA_VERSION = 1
+
+Counting = Literal["events", "rate"]
+Multibit = Literal["unit", "ac", "mac"]
+ZeroWeights = Literal["count", "skip"]
+FirstLayer = Literal["once", "per-step"]
+Ssa = Literal["graph", "qk", "kv"]
+Bias = Literal["apart", "in-ops"]
+RateOf = Literal["mean", "nonzero"]
+OperandDomain = Literal["inferred", "observed"]
+Attention = Literal["count", "skip"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How operations are counted where the literature disagrees; the first value of each field is the default.
+
+    The table in docs/policy.md is generated from this class and from `hwmodels.counting`.
+    """
+
+    counting: Counting = "events"
+    multibit: Multibit = "unit"
+    zero_weights: ZeroWeights = "count"
+    first_layer: FirstLayer = "once"
+    ssa: Ssa = "graph"
+    bias: Bias = "apart"
+    rate_of: RateOf = "mean"
+    domain: OperandDomain = "inferred"
+    attention: Attention = "count"
+
+    @classmethod
+    def choices(cls) -> dict[str, tuple[str, ...]]:
+        """The values that each field takes, the default first."""
+        hints = get_type_hints(cls)
+        return {f.name: get_args(hints[f.name]) for f in fields(cls)}
+
+
+PolicyField = Literal[
+    "counting", "multibit", "zero_weights", "first_layer", "ssa", "bias", "rate_of", "domain", "attention"
+]
+
+ProbeKind = Literal[
+    "sum",
+    "nonzero",
+    "other",
+    "max",
+    "per-element",
+    "coincidence",
+    "coincidence-nonzero",
+    "overlap",
+    "overlap-nonzero",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """One question to a runner about a value, or about a pair of them; the answer is int64.
+
+    Kinds, with |n| the magnitude of an element's integer code (a Real element's code is 1 where it is not zero):
+
+        sum                   sum of |n|
+        nonzero               elements that are not zero
+        other                 elements whose value is none of -1, 0, 1
+        max                   greatest |n|
+        per-element           |n| of every element (of the value's shape)
+        coincidence           sum over products a[.., n, k] b[.., k, m] of |a| |b|
+        coincidence-nonzero   products of which neither factor is zero
+        overlap               sum over elements of |a_i| |b_i|, for a pair of equal shapes
+        overlap-nonzero       elements at which neither of a pair is zero
+
+    Args:
+        values: a value's name, or the two operands of a product (`coincidence`, `overlap`).
+        groups: int array of the value's shape that labels each element 0..G-1; the answer is then per group.
+        transposed: for a pair, whether a is held as [.., k, n] and b as [.., m, k].
+        keep: axes that the answer keeps apart; a dropped `sample` axis has size 1.
+    """
+
+    values: tuple[str, ...]
+    kind: ProbeKind
+    groups: NDArray[np.int64] | None = None
+    transposed: tuple[bool, bool] = (False, False)
+    keep: frozenset[Literal["sample", "step"]] = frozenset({"sample"})
+
+    @cached_property
+    def key(self) -> str:
+        """A name that says the whole question, groups by their hash: equal keys have equal answers."""
+        groups = ""
+        if self.groups is not None:
+            digest = hashlib.sha256(repr(self.groups.shape).encode() + self.groups.astype(np.int64).tobytes())
+            groups = digest.hexdigest()[:16]
+        turned = "".join("t" if t else "n" for t in self.transposed) if len(self.values) == 2 else ""
+        return f"{self.kind}({','.join(self.values)}){turned}[{','.join(sorted(self.keep))}]{groups}"
+
+    @property
+    def group_count(self) -> int:
+        """The number of groups, 1 where there are none."""
+        return 1 if self.groups is None else int(self.groups.max(initial=-1)) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Answers to probes: int64 arrays [samples, (steps,) groups or element axes] by `Probe.key`."""
+
+    answers: MappingOf[str, NDArray[np.int64]]
+    samples: int
+    steps: int
+
+    def of(self, probe: Probe) -> NDArray[np.int64]:
+        """The answer to a probe.
+
+        Raises:
+            KeyError: it was not asked.
+        """
+        return self.answers[probe.key]
+
+    def answers_all(self, probes: tuple[Probe, ...]) -> bool:
+        """Whether every one of these questions was answered."""
+        return all(probe.key in self.answers for probe in probes)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Published firing rates in place of counts: one per operand of a node, by (node name, operand index)."""
+
+    rates: MappingOf[tuple[str, int], float]
+    steps: int
+    samples: int = 1
+
+
+Activity = Counts | Rates
+
+
+class Evidence(IntEnum):
+    """How a number is known, the weakest first; a report takes the weakest that it used."""
+
+    ASSUMED = 0
+    DERIVED = 1
+    SIMULATED = 2
+    MEASURED = 3
+
+    @property
+    def label(self) -> str:
+        """The word that files and reports use."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Term:
+    """A price: what one count of a kind costs, and how that is known.
+
+    Args:
+        name: the term, and the key in `Cost.energy_pj`.
+        count: the kind of count that it multiplies.
+        energy_pj: price in pJ.
+        low_pj: lower bound where the source gives one.
+        high_pj: upper bound where the source gives one.
+    """
+
+    name: str
+    count: str
+    energy_pj: float
+    low_pj: float | None = None
+    high_pj: float | None = None
+    evidence: Evidence = Evidence.ASSUMED
+    source: str = ""
+
+
+Terms = tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Which neurons stand on which core: one row a node, cores each. None for a chip without cores."""
+
+    cores: MappingOf[str, int]
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A partition placed on a chip: coordinates of every core and the traffic between them."""
+
+    partition: Partition
+    places: MappingOf[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Cost:
+    """What one node costs: counts over all samples, energy in pJ of each sample by term.
+
+    Args:
+        node, scope, op: which node.
+        rate: mean |n| per element and step of what it takes in (of what it emits, for a neuron); None for Real.
+        counts: over all samples and steps, by kind (ac, mac, ...).
+        energy_pj: over all samples, by term in the order of the chip's terms.
+        per_sample_pj: [samples], all terms together.
+        low_pj, high_pj: bounds over all samples, where a source gives them.
+        latency_ns: None where the model has no time.
+    """
+
+    node: str
+    scope: str
+    op: str
+    rate: float | None
+    counts: MappingOf[str, int | float]
+    energy_pj: MappingOf[str, float]
+    per_sample_pj: NDArray[np.float64]
+    low_pj: float | None = None
+    high_pj: float | None = None
+    latency_ns: float | None = None
+    evidence: Evidence = Evidence.MEASURED
+
+
+@dataclass(frozen=True)
+class Report:
+    """An estimate with every assumption, as its JSON holds it; see `docs/report.md` for each field.
+
+    Energies are pJ per inference (one sample, all steps), counts per inference.
+    """
+
+    schema_version: int
+    model: MappingOf[str, Any]  # Any: JSON
+    priced_graph_sha256: str
+    passes: tuple[str, ...]
+    steps: int
+    hardware: MappingOf[str, Any]  # Any: JSON
+    policy: MappingOf[str, str]
+    data: MappingOf[str, Any]  # Any: JSON
+    nodes: tuple[MappingOf[str, Any], ...]  # Any: JSON
+    totals: MappingOf[str, Any]  # Any: JSON
+    ann: MappingOf[str, Any]  # Any: JSON
+    left_out: MappingOf[str, Any]  # Any: JSON
+    assumptions: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        """The report as JSON values."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """The report as sorted, indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+    @property
+    def energy_pj(self) -> float:
+        """The total in pJ per inference."""
+        return float(self.totals["energy_pj"])

@@ -1,0 +1,1 @@
+"""Data sets: each a name that gives samples, labels and fixed splits."""

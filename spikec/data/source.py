@@ -1,0 +1,114 @@
+"""What `--data SPEC` means: samples by name or from a file, ready to be a graph's input."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikec.data import digits
+from spikec.data.dataset import Split
+from spikec.errors import DataError, UnknownName
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples with where they are from.
+
+    Args:
+        inputs: [n, *shape]; for frames [n, T, *shape].
+        labels: int64 [n], or None.
+        ids: int64 [n].
+        spec: the whole specification, defaults filled in.
+    """
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+    ids: NDArray[np.int64]
+    spec: str
+
+    def take(self, count: int | None) -> Samples:
+        """The first `count` samples, or all."""
+        if count is None or count >= len(self.ids):
+            return self
+        if count < 1:
+            raise DataError(f"{count} samples asked for", expected="at least 1")
+        labels = None if self.labels is None else self.labels[:count]
+        return Samples(self.inputs[:count], labels, self.ids[:count], self.spec)
+
+
+def load(spec: str) -> Samples:
+    """The samples that `spec` names.
+
+    `digits`, `digits:SPLIT`, `digits:SPLIT:train|validation|test` (validation of split 0 unless given);
+    `npz:FILE` with an array `inputs` [n, *shape] and, where there are any, `labels` and `ids`.
+
+    Raises:
+        DataError: a specification that cannot be read, or samples that cannot be used.
+        UnknownName: no such data set.
+    """
+    name, _, rest = spec.partition(":")
+    if name not in SOURCES:
+        raise UnknownName(name, "data set", SOURCES)
+    return SOURCES[name](rest)
+
+
+def _digits(rest: str) -> Samples:
+    number, _, part = rest.partition(":")
+    if (number and not number.isdecimal()) or (part and part not in PARTS):
+        raise DataError(f"'digits:{rest}'", expected="digits, digits:SPLIT or digits:SPLIT:train|validation|test")
+    part = part or "validation"
+    split: Split = getattr(digits.load(int(number or 0)), part)
+    return Samples(split.samples, split.labels, split.ids, f"digits:{int(number or 0)}:{part}")
+
+
+def _npz(rest: str) -> Samples:
+    path = Path(rest)
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            held = dict(archive) if isinstance(archive, np.lib.npyio.NpzFile) else {"(one array)": archive}
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        reason = "there is no such file" if not path.exists() else f"cannot be read: {error}"
+        raise DataError(reason, where=rest, expected="an .npz file with an array 'inputs'") from error
+    if "inputs" not in held:
+        raise DataError(f"no array 'inputs' (it holds {sorted(held)})", where=rest, expected="inputs [samples, ...]")
+    inputs = _numbers(held["inputs"], rest)
+    labels, ids = (_of_each(held.get(name), name, len(inputs), rest) for name in ("labels", "ids"))
+    return Samples(inputs, labels, np.arange(len(inputs), dtype=np.int64) if ids is None else ids, f"npz:{rest}")
+
+
+def _of_each(array: NDArray[np.generic] | None, name: str, count: int, where: str) -> NDArray[np.int64] | None:
+    if array is None:
+        return None
+    if array.shape != (count,) or array.dtype.kind not in "iu":
+        raise DataError(
+            f"'{name}' is {array.dtype} {list(array.shape)}", where=where, expected=f"an integer for each of {count}"
+        )
+    return array.astype(np.int64)
+
+
+def _numbers(inputs: NDArray[np.generic], where: str) -> NDArray[np.float32]:
+    """The inputs in float32, found to be finite there."""
+    if inputs.ndim < 2 or inputs.size == 0:
+        raise DataError(
+            f"'inputs' has shape {list(inputs.shape)}", where=where, expected="[samples, ...], at least one"
+        )
+    if inputs.dtype.kind not in "fiub":
+        raise DataError(f"'inputs' holds {inputs.dtype}", where=where, expected="numbers")
+    with np.errstate(over="ignore"):
+        numbers = inputs.astype(np.float32)
+    bad = int((~np.isfinite(numbers)).sum())
+    if bad:
+        raise DataError(f"'inputs' holds {bad} NaN or infinite value(s)", where=where, expected="finite numbers")
+    return numbers
+
+
+SOURCES: dict[str, Callable[[str], Samples]] = {"digits": _digits, "npz": _npz}

@@ -1,0 +1,213 @@
+"""Every error that spikec raises on purpose, and what each means to a script that called it.
+
+::
+
+    SpikecError                 2
+    ├── UsageError              2   options that contradict each other, a value out of range
+    ├── InputError              2   a file or data that cannot be read, or is malformed
+    │   ├── ModelFileError      2   model.pt, .nir, .onnx, .net
+    │   ├── DataError           2   samples, labels, rates, an unknown --data form
+    │   ├── HardwareFileError   2   chips/*.toml or a user's own
+    │   └── SpaceError          2   spaces/*.toml or a user's own
+    ├── UnknownName             2   a chip, space, target, policy, pass or network of no such name
+    ├── GraphError              2   a graph that cannot be built or edited as asked
+    │   └── VerifyError         2   Graph.verify found a broken rule
+    ├── OutputError             2   a folder that exists, cannot be written, or a full disk
+    ├── ToolchainError          2   something outside spikec is missing (Lava's interpreter, a compiler)
+    ├── StudyError              2   a study that cannot be opened, resumed or extended
+    ├── TraceError              1   the network cannot be taken as a Graph
+    ├── UnsupportedOp           1   a target or a chip has no form for some nodes
+    ├── VerificationFailed      1   an export does not do what its graph does
+    └── BudgetExceeded          1   the answer to --budget or --fail-on is no
+
+The number is the exit code of the command line: 1, the answer is no; 2, wrong usage or unreadable input.
+Anything that is no SpikecError is our own fault, and exits with 3. Only `cli` turns errors into text and
+codes.
+"""
+
+import copyreg
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class SpikecError(Exception):
+    """An error with a message for the person who can mend it.
+
+    Either a plain message, or the four parts of a good one, which `str` renders as one paragraph::
+
+        SpikecError("cannot divide 64 channels among 5 heads")
+        ModelFileError(found="the file is empty", where="net.pt", expected="a model saved by spikec",
+                       mend="spikec new spikformer-4-384 -o net.pt makes one")
+
+    Args:
+        message: what went wrong, in the place of `found`.
+        found: what was found.
+        where: the file and key, or the node and its module path.
+        expected: what was expected instead.
+        mend: what to do about it, as a sentence or a command.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(
+        self, message: str = "", *, found: str = "", where: str = "", expected: str = "", mend: str = ""
+    ) -> None:
+        super().__init__(message or found)
+        self.found = message or found
+        self.where = where
+        self.expected = expected
+        self.mend = mend
+
+    def __str__(self) -> str:
+        """The parts that were given: where: found; expected ... Try: mend."""
+        text = f"{self.where}: {self.found}" if self.where and self.found else self.where or self.found
+        if self.expected:
+            text = f"{text}; expected {self.expected}" if text else f"expected {self.expected}"
+        if self.mend:
+            text = f"{text.rstrip('.')}. Try: {self.mend}" if text else f"Try: {self.mend}"
+        return text
+
+    # Errors cross process borders in a search, and the default would call a subclass's __init__ with args.
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: what pickle's protocol asks for
+        """Rebuilds the error from its fields, whatever its constructor takes."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
+
+class UsageError(SpikecError):
+    """Options that contradict each other, or a value out of its range."""
+
+
+class InputError(SpikecError):
+    """A file or data that cannot be read, or is malformed."""
+
+
+class ModelFileError(InputError):
+    """A model's file is missing, empty, truncated, foreign, pickled, or holds unusable weights."""
+
+
+class DataError(InputError):
+    """Samples, labels or rates that are missing, empty, of a wrong shape, or not finite."""
+
+
+class HardwareFileError(InputError):
+    """A chip's TOML file breaks the schema; `where` names file and key."""
+
+
+class SpaceError(InputError):
+    """A search space's TOML file breaks the schema, or spans no network."""
+
+
+class UnknownName(SpikecError):
+    """A name that is in no table; the nearest names are part of the message.
+
+    Args:
+        found: the name asked for.
+        kind: what it should name, such as 'hardware' or 'space'.
+        choices: every name that would do.
+    """
+
+    def __init__(self, found: str, kind: str, choices: Iterable[str]) -> None:
+        self.name = found
+        self.kind = kind
+        self.choices = tuple(sorted(choices))
+        self.nearest = nearest(found, self.choices)
+        known = ", ".join(self.choices) or "none"
+        super().__init__(
+            found=f"unknown {kind} '{found}'",
+            expected=f"one of: {known}",
+            mend=" or ".join(self.nearest),
+        )
+
+
+def nearest(name: str, choices: Sequence[str], at_most: int = 3) -> tuple[str, ...]:
+    """The choices that `name` most resembles, best first; empty where nothing is near."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=at_most, cutoff=0.5)
+    return tuple(by_lower[match] for match in close)
+
+
+class GraphError(SpikecError):
+    """A graph that cannot be built, edited or run as asked."""
+
+
+class VerifyError(GraphError):
+    """A graph breaks one of its own rules; `where` names the node and its module path."""
+
+
+class OutputError(SpikecError):
+    """An output exists already, cannot be written, or the disk is full."""
+
+
+class ToolchainError(SpikecError):
+    """Something outside spikec is missing or unusable, such as Lava's interpreter."""
+
+
+class StudyError(SpikecError):
+    """A study cannot be opened, resumed or extended."""
+
+
+class TraceError(SpikecError):
+    """A network cannot be taken as a Graph, or its Graph does not do what the network does."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Offender:
+    """One node that a target cannot take: its op as text, its module path, and why not."""
+
+    op: str
+    path: str
+    reason: str
+
+
+class UnsupportedOp(SpikecError):
+    """A target or chip has no form for some nodes; every one of them is listed.
+
+    Args:
+        target: the target, chip or format that refuses.
+        offenders: the nodes, as Offender or as (op, module path, reason).
+        mend: what to try instead.
+        nodes: how many nodes the graph has, where known.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        target: str,
+        offenders: Iterable[Offender | tuple[str, str, str]],
+        mend: str = "",
+        nodes: int | None = None,
+    ) -> None:
+        self.target = target
+        self.offenders = tuple(o if isinstance(o, Offender) else Offender(*o) for o in offenders)
+        self.nodes = nodes
+        count = len(self.offenders)
+        among = f"{count} of {nodes} nodes" if nodes is not None else f"{count} node{'s' * (count != 1)}"
+        has = "has" if count == 1 else "have"
+        super().__init__(f"{target} cannot take this graph: {among} {has} no form there", mend=mend)
+
+    def __str__(self) -> str:
+        """The count, then a line an offender with columns aligned, then what to try."""
+        path_width = max((len(o.path) for o in self.offenders), default=0)
+        op_width = max((len(o.op) for o in self.offenders), default=0)
+        lines = [self.found]
+        lines += [f"  {o.path:<{path_width}}  {o.op:<{op_width}}  {o.reason}" for o in self.offenders]
+        if self.mend:
+            lines.append(f"  try: {self.mend}")
+        return "\n".join(lines)
+
+
+class VerificationFailed(SpikecError):
+    """An export, read back or run on its own runtime, differs from its graph."""
+
+    exit_code = 1
+
+
+class BudgetExceeded(SpikecError):
+    """A total is over the budget that was asked about."""
+
+    exit_code = 1

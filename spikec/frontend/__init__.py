@@ -1,0 +1,1 @@
+"""Readers: each gives a Graph, or lists what it cannot take."""

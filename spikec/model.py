@@ -1,0 +1,288 @@
+"""model.pt: a network as plain data, loadable without the code that made it.
+
+A file made by `torch.save` of nothing but strings, numbers, lists and tensors, and read with `weights_only=True`: a
+pickled module is refused without being executed. It holds the Graph as text with its weights, what its input is,
+a calibration batch, and where it came from.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spikec.errors import GraphError, ModelFileError, OutputError
+from spikec.ir.graph import Graph
+from spikec.ir.text import parse
+from spikec.ir.types import FloatFormat, Format, IntFormat, Role, Timing, Weight
+
+FORMAT = "spikec-model"
+VERSION = 1
+CALIBRATION_SAMPLES = 256
+CALIBRATION_BYTES = 16 * 2**20
+# What a damaged file makes torch's reader raise: from the archive, and from the pickle inside it.
+_READ_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What one sample is and how it becomes the graph's input.
+
+    Args:
+        shape: of one sample (of one frame where there are frames).
+        encoder: 'direct' (the same image at every step) or 'frames' (a time axis of its own).
+        preprocessing: in words, such as 'grey values over 16'.
+        steps: T that the network was made for.
+    """
+
+    shape: tuple[int, ...]
+    encoder: str
+    steps: int
+    preprocessing: str = "none"
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The samples on which energy is counted, in order and as one batch.
+
+    Args:
+        inputs: [samples, *shape], or [T, samples, *shape] for frames.
+        ids: of each sample in its data set.
+        spec: where they are from, such as 'digits:split=0:validation'.
+        seed: of their choice.
+    """
+
+    inputs: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    spec: str
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network with everything that estimate, export and train need.
+
+    Args:
+        name: as reports print it.
+        graph: as traced; passes are a matter of the hardware.
+        input: see `InputSpec`.
+        class_names: of the outputs, possibly none.
+        calibration: None where the maker opted out.
+        architecture: plain data from which `spikec train` rebuilds the module, or None.
+        provenance: study, trial, seed, or how it was made; plain data.
+    """
+
+    name: str
+    graph: Graph
+    input: InputSpec
+    class_names: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+    architecture: Mapping[str, Any] | None = None  # Any: plain data
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # Any: plain data
+
+    def __post_init__(self) -> None:
+        if self.calibration is not None:
+            _check_calibration(self.graph, self.calibration)
+
+
+def _check_calibration(graph: Graph, batch: Calibration) -> None:
+    """Raises ModelFileError unless the batch is input of the graph, and no larger than a file may hold."""
+    ((_, kind),) = graph.inputs.items()
+    lead = 1 if kind.timing is Timing.ONCE else 2
+    found = f"a calibration batch of shape {list(batch.inputs.shape)} with {batch.ids.size} ids"
+    if batch.inputs.shape[lead:] != kind.shape or batch.inputs.ndim != lead + len(kind.shape):
+        raise ModelFileError(found, expected=f"{'[T, ' if lead == 2 else '['}samples, *{list(kind.shape)}]")
+    samples = batch.inputs.shape[lead - 1]
+    if batch.ids.shape != (samples,) or not 1 <= samples <= CALIBRATION_SAMPLES:
+        raise ModelFileError(found, expected=f"1 to {CALIBRATION_SAMPLES} samples, each with an id")
+    if batch.inputs.nbytes > CALIBRATION_BYTES:
+        size = f"{batch.inputs.nbytes / 2**20:.1f} MB"
+        raise ModelFileError(f"a calibration batch of {size}", expected="at most 16 MB", mend="fewer samples")
+    if not np.isfinite(batch.inputs).all():
+        raise ModelFileError("a calibration batch with NaN or infinite values", expected="finite numbers")
+
+
+def save(model: Model, path: Path, *, force: bool = False) -> None:
+    """Writes `model` to `path`, whole or not at all.
+
+    Raises:
+        OutputError: the file exists and `force` is not given, or it cannot be written.
+        ModelFileError: provenance or architecture are no plain data, so the file could not be read back.
+    """
+    plain = _plain(model)
+    _require_plain(plain, "model")
+    if path.exists() and not force:
+        raise OutputError("the file exists already", where=str(path), mend="another name, or --force to replace it")
+    if path.is_dir():
+        raise OutputError("this is a folder", where=str(path), expected="a file name such as model.pt")
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(plain, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        raise OutputError(f"cannot be written: {error}", where=str(path)) from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load(path: Path) -> Model:
+    """The model in `path`, its graph verified.
+
+    Raises:
+        ModelFileError: missing, a folder, empty, truncated, foreign, pickled, or with unusable weights.
+    """
+    plain = _read(path)
+    if not isinstance(plain, dict) or plain.get("format") != FORMAT:
+        keys = sorted(map(str, plain))[:5] if isinstance(plain, dict) else type(plain).__name__
+        raise _bad(
+            path, f"a torch file, but no model of spikec (it holds {keys})", "spikec trace makes one of a network"
+        )
+    if plain.get("version") != VERSION:
+        raise _bad(
+            path, f"version {plain.get('version')} of the format", f"write it again with this version ({VERSION})"
+        )
+    try:
+        return _model(plain)
+    except (GraphError, ModelFileError) as error:
+        raise _bad(path, f"its graph, weights or calibration batch are unusable: {error}", "make it again") from error
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise _bad(path, f"the file is damaged: {type(error).__name__} {error}", "write it again") from error
+
+
+def _read(path: Path) -> object:
+    if not path.exists():
+        raise _bad(path, "there is no such file", "spikec new spikformer-4-384 -o model.pt makes one")
+    if path.is_dir():
+        raise _bad(path, "this is a folder", "name the model.pt in it")
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            if not head:
+                raise _bad(path, "the file is empty", "write it again")
+            if head[:2] != b"PK":
+                pickled = head[:1] == b"\x80"
+                found = (
+                    "a bare pickle, which could run any code when read" if pickled else "no file written by torch.save"
+                )
+                raise _bad(path, found, "spikec trace --arch package.module:factory --weights state_dict.pt")
+            if not zipfile.is_zipfile(file):
+                raise _bad(path, "the file is truncated", "copy or write it again")
+            with zipfile.ZipFile(file) as archive:  # torch checks no sum: a flipped bit would be another weight
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise _bad(path, f"the checksum of its part '{damaged}' is wrong", "copy or write it again")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = "it holds pickled Python objects, which could run any code when read; refused without executing it"
+        raise _bad(path, found, "spikec trace --arch package.module:factory --weights state_dict.pt") from error
+    except _READ_FAULTS as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise _bad(path, f"cannot be read: {reason}", "copy or write it again") from error
+
+
+def _require_plain(value: object, where: str) -> None:
+    """Raises ModelFileError unless `value` is made of what `weights_only` reads back."""
+    if isinstance(value, Mapping):
+        for key, element in value.items():
+            _require_plain(element, f"{where}[{key!r}]")
+    elif isinstance(value, (list, tuple)):
+        for number, element in enumerate(value):
+            _require_plain(element, f"{where}[{number}]")
+    elif type(value) not in (str, int, float, bool, NoneType, torch.Tensor):
+        raise ModelFileError(
+            f"a {type(value).__name__}", where=where, expected="plain data", mend="a str, a number, a list or a dict"
+        )
+
+
+def _bad(path: Path, found: str, mend: str) -> ModelFileError:
+    return ModelFileError(found, where=str(path), expected="a model.pt written by spikec", mend=mend)
+
+
+def _plain(model: Model) -> dict[str, Any]:  # Any: plain data and tensors
+    weights = {
+        name: {"value": torch.from_numpy(np.array(w.array)), "role": w.role.value, "format": _format_plain(w.format)}
+        for name, w in model.graph.weights.items()
+    }
+    batch = model.calibration
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": model.name,
+        "graph": model.graph.text(),
+        "weights": weights,
+        "input": asdict(model.input),
+        "class_names": list(model.class_names),
+        "calibration": None
+        if batch is None
+        else {
+            "inputs": torch.from_numpy(np.ascontiguousarray(batch.inputs)),
+            "ids": torch.from_numpy(np.ascontiguousarray(batch.ids)),
+            "spec": batch.spec,
+            "seed": batch.seed,
+        },
+        "architecture": None if model.architecture is None else dict(model.architecture),
+        "provenance": dict(model.provenance),
+    }
+
+
+def _model(plain: Mapping[str, Any]) -> Model:  # Any: see _plain
+    weights = {
+        name: Weight(entry["value"].numpy(), Role(entry["role"]), _format(entry["format"]))
+        for name, entry in plain["weights"].items()
+    }
+    batch = plain["calibration"]
+    spec = dict(plain["input"])
+    return Model(
+        name=str(plain["name"]),
+        graph=parse(plain["graph"], weights),
+        input=InputSpec(**{**spec, "shape": tuple(spec["shape"])}),
+        class_names=tuple(plain["class_names"]),
+        calibration=None
+        if batch is None
+        else Calibration(batch["inputs"].numpy(), batch["ids"].numpy(), str(batch["spec"]), int(batch["seed"])),
+        architecture=plain["architecture"],
+        provenance=plain["provenance"],
+    )
+
+
+def _format_plain(form: Format) -> dict[str, Any]:  # Any: numbers
+    return {"kind": "float", "bits": form.bits} if isinstance(form, FloatFormat) else {"kind": "int", **asdict(form)}
+
+
+def _format(plain: Mapping[str, Any]) -> Format:  # Any: numbers
+    fields = {key: value for key, value in plain.items() if key != "kind"}
+    kinds: dict[str, type[FloatFormat] | type[IntFormat]] = {"float": FloatFormat, "int": IntFormat}
+    return kinds[plain["kind"]](**fields)

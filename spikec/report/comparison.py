@@ -1,0 +1,77 @@
+"""Several chips beside each other: each answers by itself, and one that refuses says why."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from spikec.cost import Report
+from spikec.report import units
+from spikec.report.sections import bounds, energy_with_error
+from spikec.report.table import plain_text
+from spikec.report.view import Refusal
+
+Answers = Sequence[Report | Refusal]
+
+_HEADERS = ("hardware", "per inference", "bounds", "latency", "SNN / ANN", "evidence", "priced graph")
+_WIDE = 100
+
+
+def comparison_table(answers: Answers, width: int = 100) -> str:
+    """One row a chip in the order given, as plain text."""
+    return plain_text(lambda console: print_comparison(answers, console), width)
+
+
+def print_comparison(answers: Answers, console: Console) -> None:
+    """Prints one row a chip, then the reasons of those that refuse.
+
+    Energies of different chips keep their own units: they may be orders of magnitude apart.
+    """
+    rows = [_refused(answer) if isinstance(answer, Refusal) else _priced(answer) for answer in answers]
+    # A narrow terminal has no room for the hashes, and most chips have no bounds.
+    shown = [name for name in _HEADERS if any(row[name] != "-" for row in rows)]
+    if console.width < _WIDE:
+        shown = [name for name in shown if name != "priced graph"]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for name in shown:
+        numbers = name in ("per inference", "bounds", "latency", "SNN / ANN")
+        table.add_column(name, justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[name]) for name in shown))
+    console.print(table, highlight=False)
+    for refusal in (answer for answer in answers if isinstance(answer, Refusal)):
+        console.print(Text(f"\n{refusal.hardware} refuses: {refusal.reason}"), highlight=False)
+    for text in _differences([answer for answer in answers if isinstance(answer, Report)]):
+        console.print(Text(f"\n{text}"), highlight=False)
+
+
+def _priced(report: Report) -> dict[str, str]:
+    own, ann = report.totals.get("energy_pj"), report.ann.get("energy_pj")
+    values = (
+        str(report.hardware.get("name") or "not named"),
+        energy_with_error(report),
+        bounds(report) or "-",
+        units.duration(report.totals.get("latency_ns")),
+        f"{own / ann:.3g}" if own is not None and ann else "-",
+        str(report.hardware.get("evidence") or "not given"),
+        units.short_hash(report.priced_graph_sha256),
+    )
+    return dict(zip(_HEADERS, values, strict=True))
+
+
+def _refused(refusal: Refusal) -> dict[str, str]:
+    return {**dict.fromkeys(_HEADERS, "-"), "hardware": refusal.hardware, "per inference": "refused"}
+
+
+def _differences(reports: Sequence[Report]) -> list[str]:
+    """What keeps these reports from being the same question, beside the chip: one line a field."""
+    asked: dict[str, list[str]] = {"steps": [str(report.steps) for report in reports]}
+    for name in dict.fromkeys(name for report in reports for name in report.policy):
+        asked[f"policy {name}"] = [str(report.policy.get(name, "not given")) for report in reports]
+    for name in dict.fromkeys(name for report in reports for name in report.data):
+        asked[f"data {name}"] = [units.compact(report.data.get(name)) for report in reports]
+    return [
+        f"these rows differ in {name}: {' / '.join(values)}" for name, values in asked.items() if len(set(values)) > 1
+    ]

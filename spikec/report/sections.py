@@ -1,0 +1,170 @@
+"""What stands under the nodes of a report: totals, assumptions, what is left out, and the ANN beside it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spikec.cost import Policy, Report
+from spikec.report import units
+from spikec.report.break_even import break_even
+from spikec.report.nodes import in_order
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of a section.
+
+    Args:
+        label: what it is about.
+        text: with units.
+        changed: whether it departs from spikec's default, which is then part of the text.
+    """
+
+    label: str
+    text: str
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled list of facts; never empty."""
+
+    title: str
+    facts: tuple[Fact, ...]
+
+
+def sections(report: Report) -> tuple[Section, ...]:
+    """All sections of a report, in the order in which they are printed."""
+    return (
+        Section("Total per inference", tuple(_totals(report))),
+        Section("The same-shape ANN", tuple(_ann(report))),
+        Section("Assumptions", tuple(_assumptions(report))),
+        Section("Policy", tuple(_policy(report))),
+        Section("Left out", tuple(_left_out(report.left_out))),
+    )
+
+
+def headline(report: Report) -> str:
+    """`digits-winner on 45nm: 12.34 nJ per inference, T = 4`."""
+    model, hardware = report.model.get("name") or "model", report.hardware.get("name") or "hardware"
+    energy_pj = report.totals.get("energy_pj")
+    energy = "not priced" if energy_pj is None else f"{units.energy(energy_pj)} per inference"
+    return f"{model} on {hardware}: {energy}, T = {report.steps}"
+
+
+def energy_with_error(report: Report) -> str:
+    """`12.34 ± 0.12 nJ`, the standard error behind the sign where the report has one."""
+    mean, error = report.totals.get("energy_pj"), report.totals.get("energy_pj_se")
+    if mean is None or error is None:
+        return units.energy(mean)
+    column = units.Column.of([mean])
+    return f"{column.number(mean)} ± {column.number(error)} {column.unit.name}"
+
+
+def bounds(report: Report) -> str:
+    """`11.20..15.60 nJ`, or nothing where no source gives bounds."""
+    low, high = report.totals.get("energy_pj_low"), report.totals.get("energy_pj_high")
+    if low is None and high is None:
+        return ""
+    column = units.Column.of([low, high])
+    if high is None:
+        return f"{column.with_unit(low)} or more"
+    if low is None:
+        return f"{column.with_unit(high)} or less"
+    return f"{column.number(low)}..{column.with_unit(high)}"
+
+
+def _totals(report: Report) -> list[Fact]:
+    samples = report.data.get("samples")
+    error = report.totals.get("energy_pj_se")
+    how = f"standard error over {samples} samples" if error is not None else "no standard error"
+    facts = [Fact("energy", f"{energy_with_error(report)} ({how})")]
+    if spread := bounds(report):
+        facts.append(Fact("bounds", f"{spread}, from the bounds that sources give"))
+    counts: Mapping[str, float] = report.totals.get("counts") or {}
+    priced = {kind: value for kind, value in counts.items() if kind not in report.left_out}
+    listed = ", ".join(f"{units.count(priced[kind])} {_words(kind)}" for kind in in_order(priced))
+    facts.append(Fact("counts", listed or "none that is priced"))
+    facts.append(Fact("latency", units.duration(report.totals.get("latency_ns"))))
+    return facts
+
+
+def _ann(report: Report) -> list[Fact]:
+    energy_pj, macs = report.ann.get("energy_pj"), report.ann.get("macs")
+    facts = [] if macs is None else [Fact("operations", f"{units.count(macs)} MACs, dense, once")]
+    if energy_pj is None:
+        return [*facts, Fact("energy", "not priced")]
+    facts.insert(0, Fact("energy", units.energy(energy_pj)))
+    own = report.totals.get("energy_pj")
+    if own is not None and energy_pj:
+        facts.append(Fact("SNN / ANN", f"{own / energy_pj:.3g}"))
+    return [*facts, Fact("they tie", _tie(report))]
+
+
+def _tie(report: Report) -> str:
+    tie = break_even(report)
+    if tie is None:
+        return "not derived: it takes event counts and a first layer that is billed once"
+    how = "every event at its mean price, all input rates scaled alike"
+    if tie.rate <= 0:
+        return f"at no rate: what does not follow from events already costs more ({how})"
+    now = f"{units.rate(tie.rate_now)} events per dense MAC and step"
+    return f"at a mean input rate of {units.rate(tie.rate)}; here it is {now} ({how})"
+
+
+def _assumptions(report: Report) -> list[Fact]:
+    hardware, data, model = dict(report.hardware), dict(report.data), dict(report.model)
+    node = f" ({hardware['node']})" if hardware.get("node") else ""
+    digest = units.short_hash(str(hardware.get("sha256") or "not given"))
+    evidence = hardware.get("evidence") or "not given"
+    chip = f"{hardware.get('name', 'not given')}{node}, file {digest}, evidence: {evidence}"
+    rest = {key: value for key, value in data.items() if key not in ("spec", "samples") and value is not None}
+    source = f"{data.get('spec', 'not given')}, {data.get('samples', 'not given')} samples"
+    traced = units.short_hash(str(model.get("graph_sha256") or "not given"))
+    parameters = model.get("parameters")
+    size = "" if parameters is None else f", {parameters:,} parameters"
+    return [
+        Fact("hardware", chip),
+        *_prices(hardware.get("terms") or ()),
+        Fact("data", f"{source}, {units.compact(rest)}" if rest else source),
+        Fact("steps", f"T = {report.steps}"),
+        Fact("model", f"{model.get('name') or 'not named'}{size}, graph {traced} as traced"),
+        Fact("passes", ", ".join(report.passes) or "none"),
+        Fact("priced graph", units.short_hash(report.priced_graph_sha256)),
+        *(Fact("note", text) for text in report.assumptions),
+    ]
+
+
+def _prices(terms: Iterable[Mapping[str, Any]]) -> list[Fact]:  # Any: JSON
+    """What each term costs, with its bounds and the evidence for it."""
+    texts = []
+    for term in terms:
+        text = f"{term['name']} {term['energy_pj']:g} pJ"
+        low, high = term.get("low_pj"), term.get("high_pj")
+        if low is not None or high is not None:
+            text += f" ({'-' if low is None else f'{low:g}'}..{'-' if high is None else f'{high:g}'} pJ)"
+        texts.append(f"{text}, {term['evidence']}" if term.get("evidence") else text)
+    return [Fact("prices", "; ".join(texts))] if texts else []
+
+
+def _policy(report: Report) -> list[Fact]:
+    choices = Policy.choices()
+    # A named policy stands first: its fields follow from it.
+    facts = [Fact(name, str(value)) for name, value in report.policy.items() if name not in choices and value]
+    for name in (name for name in choices if name in report.policy):
+        value, default = report.policy[name], choices[name][0]
+        changed = value != default
+        facts.append(Fact(name, f"{value} (default: {default})" if changed else value, changed))
+    return facts or [Fact("none", "no field of a policy was given")]
+
+
+def _left_out(left_out: Mapping[str, object]) -> list[Fact]:
+    facts = []
+    for kind, value in left_out.items():
+        text = units.count(value) if isinstance(value, int | float) else units.compact(value)
+        facts.append(Fact(_words(kind), text))
+    return facts or [Fact("nothing", "every count is priced")]
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")

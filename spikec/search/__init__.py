@@ -1,0 +1,1 @@
+"""Spaces, genomes, samplers and studies; knows no chip and no network."""

@@ -1,0 +1,1 @@
+"""Spiking transformers: blocks, supernet, subnets, training and checkpoints."""

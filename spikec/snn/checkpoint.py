@@ -1,0 +1,64 @@
+"""Training checkpoints: plain tensors and numbers in one file, written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spikec.errors import ModelFileError, OutputError
+
+FORMAT = "spikec-checkpoint"
+VERSION = 1
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    pickle.UnpicklingError,
+)
+"""What torch's reader raises on foreign bytes: it interprets them, and stumbles in many ways."""
+
+
+def save_checkpoint(path: Path, state: Mapping[str, object]) -> None:
+    """Writes `state`, tensors, numbers, strings and their dicts, lists and tuples, under `path` in one step.
+
+    Raises:
+        OutputError: it cannot be written; what stood under `path` is still there.
+    """
+    partial = path.with_name(path.name + ".partial")
+    content = io.BytesIO()  # torch hides a full disk behind a RuntimeError of its own
+    torch.save({"format": FORMAT, "version": VERSION, **state}, content)
+    try:
+        with partial.open("wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())  # the rename must not reach the disk before the bytes
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def load_checkpoint(path: Path, keys: Collection[str]) -> dict[str, Any]:  # Any: each key has its own type
+    """What `save_checkpoint` wrote under `keys`, on the CPU. Runs no code from the file.
+
+    Raises:
+        ModelFileError: the file is missing, truncated, or no checkpoint of this version.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise ModelFileError("cannot be read as a checkpoint", where=str(path)) from error
+    is_ours = isinstance(state, dict) and state.get("format") == FORMAT and state.get("version") == VERSION
+    if not is_ours or not set(keys) <= set(state):
+        raise ModelFileError("no training checkpoint of this version", where=str(path))
+    return {key: state[key] for key in keys}

@@ -1,0 +1,232 @@
+"""estimate: a model on chips, as reports with every assumption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwmodels.dense import ann_energy_pj, ann_macs
+from hwmodels.model import HardwareModel, Pipeline
+from hwmodels.policies import preset
+from hwmodels.registry import load as load_hardware
+from hwmodels.totals import left_out, standard_error_pj, total_bounds_pj, total_counts, weakest_evidence
+from spikec import model as models
+from spikec.cost import SCHEMA_VERSION, Cost, Policy, Report
+from spikec.data import source
+from spikec.errors import DataError, UnsupportedOp, UsageError
+from spikec.ir.graph import Graph
+from spikec.ir.types import Timing
+from spikec.model import Model
+from spikec.report.view import Refusal
+from spikec.tasks.pricing import EVALUATION, Priced, price, price_rates
+from spikec.tasks.rates import read_rates
+
+MAX_SAMPLES = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What a network is estimated with; every field that is left out has a stated default.
+
+    Args:
+        policy: how operations are counted.
+        pipeline: in place of each chip's own, where a named policy says so.
+        policy_name: of that named policy, or ''.
+        data: a data specification; else the model's calibration batch is used.
+        samples: how many of them, from the first on; all (at most 1,024) unless given.
+        rates: a file of published rates, in place of data.
+        steps: T; the model's own unless given.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    pipeline: Pipeline | None = None
+    policy_name: str = ""
+    data: str | None = None
+    samples: int | None = None
+    rates: Path | None = None
+    steps: int | None = None
+
+
+def estimate(
+    model: Model | Path, hardware: Sequence[str] = ("45nm",), question: Question | None = None
+) -> list[Report | Refusal]:
+    """What each node of `model` costs on each chip, in the order given.
+
+    Args:
+        model: loaded, or its file.
+        hardware: chips by name or TOML file.
+        question: how to count and on what.
+
+    Raises:
+        ModelFileError, HardwareFileError, UnknownName, DataError, UsageError: something is unreadable or contradicts.
+    """
+    question = question or Question()
+    if question.rates is not None and question.data is not None:
+        raise UsageError("--rates and --data contradict each other", mend="give one of them")
+    chips = [load_hardware(name) for name in hardware]
+    loaded = models.load(model) if isinstance(model, Path) else model
+    samples = None if question.rates is not None else samples_of(loaded, question)
+    answers: list[Report | Refusal] = []
+    for chip in chips:
+        try:
+            answers.append(_report(loaded, chip, question, samples))
+        except UnsupportedOp as error:
+            answers.append(Refusal(chip.name, str(error)))
+    return answers
+
+
+def named_question(name: str, **fields: Any) -> Question:  # Any: the other fields of Question
+    """The question that a named policy asks.
+
+    Raises:
+        UnknownName: no policy of that name.
+    """
+    found = preset(name)
+    return Question(policy=found.policy, pipeline=found.pipeline, policy_name=name, **fields)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The samples of an estimate and what the report says of them."""
+
+    inputs: NDArray[np.float32]
+    facts: Mapping[str, Any]  # Any: JSON
+
+
+def samples_of(model: Model, question: Question) -> Batch:
+    """The samples to count on: those of --data, else the calibration batch in the model's file.
+
+    Raises:
+        DataError: there are none, or they do not fit; names the ways out.
+    """
+    if question.data is not None:
+        found = source.load(question.data).take(question.samples or MAX_SAMPLES)
+        facts = {"spec": found.spec, "samples": len(found.ids), "seed": None, "source": "--data"}
+        return Batch(_fitting(model, found.inputs, found.spec), facts)
+    batch = model.calibration
+    if batch is None or len(batch.ids) == 0:
+        raise DataError(
+            "the model's file holds no calibration batch",
+            expected="samples to count events on",
+            mend="--data digits, --data npz:FILE, or --rates FILE with published rates",
+        )
+    count = question.samples or len(batch.ids)
+    facts = {
+        "spec": batch.spec,
+        "samples": min(count, len(batch.ids)),
+        "seed": batch.seed,
+        "source": "the calibration batch in the model's file",
+    }
+    return Batch(_fitting(model, batch.inputs[:count], batch.spec), facts)
+
+
+def _fitting(model: Model, inputs: NDArray[np.float32], spec: str) -> NDArray[np.float32]:
+    ((_, kind),) = model.graph.inputs.items()
+    lead = 1 if kind.timing is Timing.ONCE else 2
+    if inputs.ndim != lead + len(kind.shape) or tuple(inputs.shape[lead:]) != kind.shape:
+        axes = "[samples, " if lead == 1 else "[samples, T, "
+        raise DataError(
+            f"samples of shape {list(inputs.shape)}",
+            where=f"--data {spec}",
+            expected=f"{axes}{', '.join(map(str, kind.shape))}] for this model",
+        )
+    return inputs
+
+
+def _report(model: Model, chip: HardwareModel, question: Question, samples: Batch | None) -> Report:
+    graph, steps = model.graph, _steps(model.graph, question, samples)
+    if samples is None:
+        assert question.rates is not None
+        rates = read_rates(question.rates, graph, steps)
+        facts: Mapping[str, Any] = {
+            "spec": f"rates:{question.rates.name}",
+            "samples": 0,
+            "seed": None,
+            "source": "--rates",
+        }  # Any: JSON
+        return report_of(
+            model, chip, question, price_rates(graph, rates, chip, question.policy, question.pipeline), facts
+        )
+    priced = price(graph, samples.inputs, steps, chip, question.policy, question.pipeline)
+    return report_of(model, chip, question, priced, samples.facts)
+
+
+def _steps(graph: Graph, question: Question, samples: Batch | None) -> int:
+    ((_, kind),) = graph.inputs.items()
+    own = graph.steps
+    if samples is not None and kind.timing is Timing.STEP:
+        own = int(samples.inputs.shape[1])
+        if question.steps not in (None, own):
+            raise DataError(f"--steps {question.steps} on frames of {own} steps", mend=f"--steps {own}, or other data")
+    if question.steps is not None and question.steps < 1:
+        raise UsageError(f"--steps {question.steps}", expected="1 or more")
+    return question.steps or own
+
+
+def report_of(
+    model: Model, chip: HardwareModel, question: Question, priced: Priced, data: Mapping[str, Any]
+) -> Report:  # Any: JSON
+    """The report of a priced graph."""
+    low, high = total_bounds_pj(priced.costs, priced.samples)
+    terms = chip.prices(priced.graph, question.policy)
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        model={"name": model.name, "parameters": model.graph.parameters, "graph_sha256": model.graph.sha256},
+        priced_graph_sha256=priced.graph.sha256,
+        passes=priced.passes,
+        steps=priced.steps,
+        hardware={
+            "name": chip.name,
+            "node": chip.node,
+            "sha256": chip.sha256,
+            "evidence": weakest_evidence(priced.costs).label,
+            "terms": [{**asdict(term), "evidence": term.evidence.label} for term in terms],
+        },
+        policy={**asdict(question.policy), "name": question.policy_name},
+        data=data,
+        nodes=tuple(_row(cost, priced.samples) for cost in priced.costs),
+        totals={
+            "energy_pj": priced.energy_pj,
+            "energy_pj_se": standard_error_pj(priced.costs),
+            "energy_pj_low": low,
+            "energy_pj_high": high,
+            "counts": total_counts(priced.costs, priced.samples),
+            "latency_ns": None,
+        },
+        ann={"energy_pj": ann_energy_pj(priced.graph, terms), "macs": ann_macs(priced.graph)},
+        left_out=left_out(priced.costs, terms, priced.samples),
+        assumptions=_assumptions(model, question, priced, data),
+    )
+
+
+def _row(cost: Cost, samples: int) -> dict[str, Any]:  # Any: JSON
+    return {
+        "name": cost.node,
+        "scope": cost.scope,
+        "op": cost.op,
+        "rate": cost.rate,
+        "counts": {kind: count / samples for kind, count in cost.counts.items()},
+        "energy_pj": {term: energy / samples for term, energy in cost.energy_pj.items()},
+    }
+
+
+def _assumptions(
+    model: Model, question: Question, priced: Priced, data: Mapping[str, Any]
+) -> tuple[str, ...]:  # Any: JSON
+    said = [f"counts are of {priced.samples} sample(s), {priced.steps} step(s) each"]
+    if question.rates is None:
+        said.append(f"evaluated by the {EVALUATION}")
+    else:
+        said = [f"rates are those of {data['spec']}, at {priced.steps} step(s)"]
+    if question.steps not in (None, model.graph.steps):
+        said.append(
+            f"the network was made for T = {model.graph.steps}; its BatchNorm statistics are not those of "
+            f"T = {priced.steps}"
+        )
+    said.append("arithmetic of Conv, Linear and MatMul is priced; what is left out is listed with its counts")
+    return tuple(said)

@@ -1,0 +1,182 @@
+"""What a search is made of, resolved before anything is written: space, data, chip, rule, settings."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+import spikec
+from hwmodels.model import HardwareModel
+from hwmodels.registry import load as load_hardware
+from spikec.cost import Policy, Rates
+from spikec.data import digits
+from spikec.data.dataset import Dataset, Split
+from spikec.errors import UnknownName, UsageError
+from spikec.ir.arithmetic import MatMul
+from spikec.ir.linear import Conv1d, Conv2d, Linear
+from spikec.search.config import StudyConfig
+from spikec.search.objectives import Objective
+from spikec.search.space import SearchSpace
+from spikec.search.spacefile import load as load_space
+from spikec.search.winner import WinnerRule
+from spikec.snn.graph_builder import build_graph
+from spikec.snn.spikformer import Spikformer
+from spikec.snn.training import Recipe
+from spikec.tasks.pricing import price_rates
+from spikec.tasks.subnets import CALIBRATION, FINAL_STATISTICS, SCREEN_STATISTICS, config_of
+
+DATA_SETS = {"digits": digits.load}
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What the user of `spikec search` chooses.
+
+    Args:
+        space: a search space, by name or TOML file.
+        data: a data set's name.
+        split: which of its fixed splits.
+        hardware: the chip whose energy is minimised, by name or TOML file.
+        method: nsga2, evolution or random.
+        trials: distinct subnets that the search evaluates.
+        baseline: subnets drawn at random beside them, for the plot; 0 for none.
+        finalists: how many are re-scored.
+        seed: of the supernet's training and of the sampler.
+        epochs: of the supernet's training.
+        rule: how the winner is chosen among the finalists.
+        floor: the accuracy under which the front is not shown.
+        options: of the method, where they are not its defaults.
+        policy: how energy is counted.
+    """
+
+    space: str = "digits"
+    data: str = "digits"
+    split: int = 0
+    hardware: str = "45nm"
+    method: str = "nsga2"
+    trials: int = 160
+    baseline: int = 48
+    finalists: int = 12
+    seed: int = 0
+    epochs: int = 45
+    rule: WinnerRule = field(default_factory=WinnerRule)
+    floor: float = 0.8
+    options: Mapping[str, Any] = field(default_factory=dict)  # Any: plain data
+    policy: Policy = field(default_factory=Policy)
+
+    def __post_init__(self) -> None:
+        least = {"trials": 1, "finalists": 1, "epochs": 1, "baseline": 0, "seed": 0, "split": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise UsageError(f"{name} is {getattr(self, name)}", expected=f"{bound} or more")
+
+    def to_plain(self) -> dict[str, Any]:  # Any: plain data
+        """As the study's config.toml holds them."""
+        return {
+            "space": self.space,
+            "data": self.data,
+            "split": self.split,
+            "hardware": self.hardware,
+            "trials": self.trials,
+            "baseline": self.baseline,
+            "finalists": self.finalists,
+            "epochs": self.epochs,
+            "floor": self.floor,
+            "rule": {"kind": self.rule.kind, "value": self.rule.value},
+            "policy": dict(vars(self.policy)),
+            "statistics": {"screen": SCREEN_STATISTICS, "final": FINAL_STATISTICS},
+            "calibration": CALIBRATION,
+        }
+
+
+def settings_of(config: StudyConfig) -> SearchSettings:
+    """The settings that a study's configuration holds: what `to_plain` wrote, with method and seed."""
+    run = dict(config.run)
+    return SearchSettings(
+        **{key: run[key] for key in ("space", "data", "split", "hardware", "trials", "baseline", "finalists")},
+        method=config.method,
+        seed=config.seed,
+        epochs=run["epochs"],
+        floor=run["floor"],
+        rule=WinnerRule(kind=run["rule"]["kind"], value=run["rule"]["value"]),
+        options=dict(config.options),
+        policy=Policy(**run["policy"]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """The settings with everything they name, loaded."""
+
+    settings: SearchSettings
+    space: SearchSpace
+    dataset: Dataset
+    hardware: HardwareModel
+    recipe: Recipe
+
+    def config(self) -> StudyConfig:
+        """The study's resolved configuration, hypervolume's reference point included."""
+        s = self.settings
+        accuracy = Objective("accuracy", "max", "linear", s.floor)
+        energy = Objective("energy_pj", "min", "log10", self.energy_bound_pj())
+        return StudyConfig(s.method, s.seed, (accuracy, energy), dict(s.options), s.to_plain())
+
+    def energy_bound_pj(self) -> float:
+        """pJ of the largest subnet at the greatest T with every rate 1: hypervolume's reference, known beforehand."""
+        config = config_of(self.space, self.space.largest(), len(self.dataset.classes))
+        graph = build_graph(config, Spikformer(config).state_dict())
+        synaptic = graph.nodes_of(Conv1d, Conv2d, Linear, MatMul)
+        rates = {(node.name, i): 1.0 for node in synaptic for i in range(len(node.inputs))}
+        policy = Policy(counting="rate")
+        return float(f"{price_rates(graph, Rates(rates, config.steps), self.hardware, policy).energy_pj:.6g}")
+
+    def fingerprints(self) -> dict[str, str]:
+        """Hashes and versions of all that the trials' values depend on."""
+        return {
+            "space": self.space.sha256(),
+            "data": dataset_sha256(self.dataset),
+            "hardware": self.hardware.sha256,
+            "spikec": spikec.__version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+        }
+
+
+def set_up(settings: SearchSettings) -> Setup:
+    """The settings with everything they name.
+
+    Raises:
+        UnknownName, SpaceError, HardwareFileError, DataError: something they name is not there or will not do.
+        UsageError: the space is not for this data.
+    """
+    space = load_space(settings.space)
+    if settings.data not in DATA_SETS:
+        raise UnknownName(settings.data, "data set to search on", DATA_SETS)
+    dataset = DATA_SETS[settings.data](settings.split)
+    hardware = load_hardware(settings.hardware)
+    image = config_of(space, space.largest(), len(dataset.classes)).image
+    if image != dataset.image:
+        raise UsageError(
+            f"the space '{space.name}' is for images of {'x'.join(map(str, image))}, "
+            f"'{settings.data}' has {'x'.join(map(str, dataset.image))}",
+            mend="--space digits --data digits",
+        )
+    return Setup(settings, space, dataset, hardware, Recipe(epochs=settings.epochs))
+
+
+def dataset_sha256(dataset: Dataset) -> str:
+    """A hash of every sample, label and id of the three parts."""
+    digest = hashlib.sha256()
+    parts: tuple[Split, ...] = (dataset.train, dataset.validation, dataset.test)
+    for part in parts:
+        for array in (part.samples, part.labels, part.ids):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

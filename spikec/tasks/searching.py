@@ -1,0 +1,79 @@
+"""search: from a space and data to a winner, in a folder that can be stopped and resumed anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikec.report.plots import front_plot
+from spikec.report.study_html import study_html
+from spikec.report.view import StudyView
+from spikec.tasks.files import write_text
+from spikec.tasks.search_run import Tick, baseline, finals, open_study, results, screen, settings_from, trained
+from spikec.tasks.search_setup import SearchSettings, set_up, settings_of
+from spikec.tasks.study_view import view_of
+from spikec.tasks.subnets import Subnets
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """A finished search.
+
+    Args:
+        folder: the study.
+        winner: the file of the chosen subnet.
+        result: as result.json holds it: winner, largest subnet, test accuracies, the paired test, the rule.
+        view: what tables and plots show.
+    """
+
+    folder: Path
+    winner: Path
+    result: dict[str, Any]  # Any: JSON
+    view: StudyView
+
+
+def _silent(step: str, done: int, total: int, words: str) -> None:
+    """No progress wanted."""
+
+
+def search(
+    settings: SearchSettings | None = None,
+    *,
+    out: Path,
+    resume: bool = False,
+    tick: Tick | None = None,
+    opened: Callable[[Path], None] | None = None,
+) -> Searched:
+    """Trains a supernet, searches its subnets, re-scores the finalists and chooses the winner.
+
+    Args:
+        settings: what to search; those of the study itself where it is resumed.
+        out: the study's folder: new, or with `resume` one that an earlier search left.
+        resume: go on where that one stopped; the result is that of a search that was never stopped.
+        tick: told of every step: its name, how many are done, of how many, and words.
+        opened: told the folder as soon as everything that follows can be resumed.
+
+    Raises:
+        UnknownName, UsageError, SpaceError, DataError, HardwareFileError: before anything is written.
+        OutputError, StudyError: the folder exists, cannot be written, or cannot be resumed with this.
+        KeyboardInterrupt: as raised; all that was told is on disk.
+    """
+    tick = tick or _silent
+    chosen = settings_of(settings_from(out)) if resume else settings or SearchSettings()
+    setup = set_up(chosen)
+    with open_study(setup, out, resume=resume) as study:
+        if opened is not None:
+            opened(out)
+        supernet = trained(setup, out, tick)
+        subnets = Subnets(supernet, setup.space, setup.dataset, setup.hardware, chosen.policy)
+        screen(study, subnets, chosen.trials, "search", tick)
+        baseline(setup, out, subnets, tick)
+        found = finals(study, subnets, setup, tick)
+        result = results(study, out, setup, subnets, found)
+    view = view_of(out)
+    write_text(out / "report.html", study_html(view))
+    front_plot(view, out / "front.png")
+    return Searched(out, out / "winners" / "winner.pt", json.loads(json.dumps(result)), view)

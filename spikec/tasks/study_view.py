@@ -1,0 +1,101 @@
+"""A study's folder as the plain view that tables, plots and pages show."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spikec.report.view import StudyRow, StudyView, TestResult
+from spikec.search.front import hypervolume
+from spikec.search.record import Record
+from spikec.search.record import read as read_record
+from spikec.search.trial import Trial
+from spikec.tasks.search_setup import settings_of
+
+RESULT = "result.json"
+RANDOM = "random"
+
+
+def view_of(folder: Path) -> StudyView:
+    """What the study in `folder` holds so far, whether or not a search is at work on it.
+
+    Raises:
+        StudyError: there is no study, or it is damaged.
+    """
+    record = read_record(folder)
+    random = read_record(folder / RANDOM).trials if (folder / RANDOM).exists() else ()
+    result = json.loads((folder / RESULT).read_text("utf-8")) if (folder / RESULT).exists() else {}
+    settings = settings_of(record.config)
+    told = [trial for trial in record.trials if trial.screen is not None]
+    front = {t.number for t in record.front("screen", {"accuracy": settings.floor})} if told else set()
+    chosen = result.get("winner", {}).get("trial")
+    accuracy, energy = record.config.objectives
+    steps = [int(value) for value in record.space.gene("steps").values]
+    return StudyView(
+        space=record.space.name,
+        method=record.config.method,
+        hardware=settings.hardware,
+        data=settings.data,
+        seed=settings.seed,
+        split=settings.split,
+        steps=(min(steps), max(steps)),
+        rows=(
+            *(_row(trial, "search", trial.number in front, trial.number == chosen) for trial in told),
+            *(_row(trial, "random", False, False) for trial in random if trial.screen is not None),
+        ),
+        accuracy_floor=settings.floor,
+        reference=(float(accuracy.reference or 0.0), float(energy.reference or 0.0)),
+        hypervolume=_hypervolume(record, record.trials),
+        random_hypervolume=_hypervolume(record, random),
+        failed=sum(trial.state == "failed" for trial in record.trials),
+        winner_rule=str(settings.rule),
+        tests=_tests(result),
+        paired_test=result.get("test", {}).get("paired", {}).get("text", ""),
+        config={"method": record.config.method, "seed": record.config.seed, **record.config.run},
+        fingerprints=record.fingerprints,
+        next_commands=_next(folder, bool(result)),
+    )
+
+
+def _row(trial: Trial, kind: Any, on_front: bool, chosen: bool) -> StudyRow:  # Any: StudyRow's literal
+    assert trial.screen is not None
+    final = trial.final or {}
+    return StudyRow(
+        number=trial.number,
+        genome=str(trial.genome),
+        accuracy=trial.screen["accuracy"],
+        energy_pj=trial.screen["energy_pj"],
+        kind=kind,
+        final_accuracy=final.get("accuracy"),
+        final_energy_pj=final.get("energy_pj"),
+        on_front=on_front,
+        winner=chosen,
+    )
+
+
+def _hypervolume(record: Record, trials: Sequence[Trial]) -> float | None:
+    rows = [trial.screen for trial in trials if trial.screen is not None]
+    return hypervolume(rows, record.config.objectives) if rows else None
+
+
+def _tests(result: Mapping[str, Any]) -> tuple[TestResult, ...]:  # Any: JSON
+    if not result:
+        return ()
+    test = result["test"]
+    return (
+        TestResult("winner", test["winner_accuracy"], result["winner"]["final"]["energy_pj"]),
+        TestResult("largest subnet", test["largest_accuracy"], result["largest"]["final"]["energy_pj"]),
+    )
+
+
+def _next(folder: Path, finished: bool) -> tuple[str, ...]:
+    if not finished:
+        return (f"spikec search --resume {shlex.quote(str(folder))}",)
+    winner = shlex.quote(str(folder / "winners" / "winner.pt"))
+    return (
+        f"spikec estimate {winner} --hw 45nm",
+        f"spikec export {winner} --target lava --verify -o lava_export",
+    )

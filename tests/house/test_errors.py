@@ -1,0 +1,102 @@
+import inspect
+import pickle
+import re
+
+import pytest
+
+from spikec import errors
+from spikec.errors import (
+    BudgetExceeded,
+    ModelFileError,
+    Offender,
+    SpikecError,
+    TraceError,
+    UnknownName,
+    UnsupportedOp,
+    UsageError,
+    VerificationFailed,
+)
+
+CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, SpikecError)]
+
+
+def test_a_plain_message_is_the_text():
+    assert str(UsageError("--alpha is -1; expected 0 or more")) == "--alpha is -1; expected 0 or more"
+
+
+def test_the_four_parts_make_one_paragraph():
+    error = ModelFileError(
+        found="the file is empty",
+        where="net.pt",
+        expected="a model saved by spikec",
+        mend="spikec new NAME -o net.pt",
+    )
+    assert str(error) == ("net.pt: the file is empty; expected a model saved by spikec. Try: spikec new NAME -o net.pt")
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ({"where": "a.toml: energy"}, "a.toml: energy"),
+        ({"expected": "a number"}, "expected a number"),
+        ({"found": "nothing.", "mend": "--data digits"}, "nothing. Try: --data digits"),
+        ({"message": "full", "where": "runs/a"}, "runs/a: full"),
+    ],
+)
+def test_any_part_may_be_missing(parts, text):
+    assert str(SpikecError(**parts)) == text
+
+
+def test_an_unknown_name_offers_the_nearest_first():
+    error = UnknownName("LOIHI3", "hardware", ["45nm", "loihi2", "loihi1", "akida"])
+    assert set(error.nearest) == {"loihi1", "loihi2"}
+    assert str(error).startswith("unknown hardware 'LOIHI3'; expected one of: 45nm, akida, loihi1, loihi2. Try: loihi")
+
+
+def test_a_name_near_nothing_is_offered_nothing():
+    assert "Try" not in str(UnknownName("zzz", "space", ["tiny", "small"]))
+    assert "none" in str(UnknownName("zzz", "space", []))
+
+
+def test_an_unsupported_op_lists_every_offender_in_columns():
+    error = UnsupportedOp(
+        "lava-dl",
+        [
+            ("matmul(q, k)", "blocks.0.attn", "netx has no product of two activations"),
+            Offender("add", "blocks.0", "netx is strictly sequential"),
+        ],
+        mend="--target lava (carries attention)",
+        nodes=31,
+    )
+    assert str(error).splitlines() == [
+        "lava-dl cannot take this graph: 2 of 31 nodes have no form there",
+        "  blocks.0.attn  matmul(q, k)  netx has no product of two activations",
+        "  blocks.0       add           netx is strictly sequential",
+        "  try: --target lava (carries attention)",
+    ]
+
+
+def test_the_answer_no_is_1_and_the_rest_is_2():
+    no = {TraceError, UnsupportedOp, VerificationFailed, BudgetExceeded}
+    assert {c for c in CLASSES if c.exit_code == 1} == no
+    assert {c for c in CLASSES if c.exit_code == 2} == set(CLASSES) - no
+
+
+def test_the_docstring_draws_every_class_with_its_exit_code():
+    drawn = dict(re.findall(r"(\w+) {2,}([12])\b", errors.__doc__))
+    assert drawn == {c.__name__: str(c.exit_code) for c in CLASSES}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModelFileError(found="empty", where="net.pt", mend="another"),
+        UnknownName("loihi3", "hardware", ["loihi2"]),
+        UnsupportedOp("nir", [("matmul", "a", "none")], nodes=3),
+    ],
+)
+def test_an_error_crosses_a_process_border_whole(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)

@@ -1,0 +1,111 @@
+"""hoist-repeat: text before and after, the same bits, and what it leaves alone."""
+
+import pytest
+
+from passes.hoist_repeat import HoistRepeat
+from spikec.ir.types import Timing
+
+NEURON = {"tau": 2.0, "vth": 1.0}
+
+
+def test_moves_behind_all_that_needs_no_step(make_graph, assert_same):
+    before = make_graph(
+        """
+        graph(%image: real once [3,8,8]) steps 3
+        %x = repeat(%image)
+        %c = conv2d(%x; weight=w) {padding=(1, 1)} @stem.conv
+        %p = max_pool(%c) @stem.pool
+        %q = lif(%p; tau=tau, v_threshold=vth) @stem.lif
+        return %q
+        """,
+        w=(4, 3, 3, 3),
+        **NEURON,
+    )
+    after = HoistRepeat()(before)
+    assert after.text().splitlines() == [
+        "graph(%image: real once [3,8,8]) steps 3",
+        "%c = conv2d(%image; weight=w) {padding=(1, 1)} @stem.conv",
+        "%p = max_pool(%c) @stem.pool",
+        "%x = repeat(%p)",
+        "%q = lif(%x; tau=tau, v_threshold=vth) @stem.lif",
+        "return %q",
+    ]
+    assert after.types["c"].timing is Timing.ONCE
+    assert_same(before, after, exact=True)
+    assert HoistRepeat()(after) is after
+
+
+def test_stops_where_its_value_forks(make_graph, assert_same):
+    before = make_graph(
+        """
+        graph(%image: real once [4,6]) steps 3
+        %x = repeat(%image)
+        %c = linear(%x; weight=w)
+        %q = lif(%c; tau=tau, v_threshold=vth)
+        %y = add(%c, %q)
+        return %y, %c
+        """,
+        w=(6, 6),
+        **NEURON,
+    )
+    after = HoistRepeat()(before)
+    assert after.text().splitlines() == [
+        "graph(%image: real once [4,6]) steps 3",
+        "%c = linear(%image; weight=w)",
+        "%x = repeat(%c)",
+        "%q = lif(%x; tau=tau, v_threshold=vth)",
+        "%y = add(%x, %q)",
+        "return %y, %x",
+    ]
+    assert_same(before, after, exact=True)
+    assert HoistRepeat()(after) is after
+
+
+def test_two_repeats_become_one_behind_the_op_that_takes_both(make_graph, assert_same):
+    before = make_graph(
+        """
+        graph(%a: real once [4,6], %b: real once [4,6]) steps 3
+        %ra = repeat(%a)
+        %rb = repeat(%b)
+        %s = scale(%rb) {factor=0.5}
+        %y = add(%s, %ra)
+        %q = lif(%y; tau=tau, v_threshold=vth)
+        return %q
+        """,
+        **NEURON,
+    )
+    after = HoistRepeat()(before)
+    assert after.text().splitlines() == [
+        "graph(%a: real once [4,6], %b: real once [4,6]) steps 3",
+        "%s = scale(%b) {factor=0.5}",
+        "%y = add(%s, %a)",
+        "%rb = repeat(%y)",
+        "%q = lif(%rb; tau=tau, v_threshold=vth)",
+        "return %q",
+    ]
+    assert_same(before, after, exact=True)
+    assert HoistRepeat()(after) is after
+
+
+def test_the_spikformers_first_layer_is_once(spikformer, assert_same):
+    after = HoistRepeat()(spikformer)
+    once = [node.name for node in after.nodes if node.type.timing is Timing.ONCE]
+    assert once == ["stem.0_conv", "stem.0_bn", "time_mean", "head"]
+    assert_same(spikformer, after, exact=True)
+    assert HoistRepeat()(after) is after
+
+
+LEFT_ALONE = {
+    "a neuron follows": "%q = lif(%r; tau=tau, v_threshold=vth)\n return %q",
+    "two users": "%s = scale(%r) {factor=0.5}\n %y = add(%s, %r)\n %q = lif(%y; tau=tau, v_threshold=vth)\n return %q",
+    "an output": "%s = scale(%r) {factor=0.5}\n %q = lif(%s; tau=tau, v_threshold=vth)\n return %q, %r",
+    "an operand per step": "%y = add(%r, %x)\n %q = lif(%y; tau=tau, v_threshold=vth)\n return %q",
+    "a reduction over time": "%m = time_mean(%r)\n %q = lif(%x; tau=tau, v_threshold=vth)\n return %m, %q",
+}
+
+
+@pytest.mark.parametrize("case", LEFT_ALONE)
+def test_leaves_alone(case, make_graph):
+    text = f"graph(%a: real once [4], %x: real step [4]) steps 2\n %r = repeat(%a)\n {LEFT_ALONE[case]}"
+    graph = make_graph(text, **NEURON)
+    assert HoistRepeat()(graph) is graph

@@ -1,0 +1,73 @@
+"""time-mean-last: text before and after, the same numbers, and what it leaves alone."""
+
+import pytest
+
+from passes.time_mean_last import TimeMeanLast
+from spikec.ir.types import Timing
+
+NEURON = {"tau": 2.0, "vth": 0.5}
+HEADER = "graph(%x: spike step [2,4]) steps 5"
+LIF = "%q = lif(%x; tau=tau, v_threshold=vth) @lif"
+
+
+def test_moves_behind_the_head(make_graph, assert_same):
+    before = make_graph(
+        f"""
+        {HEADER}
+        {LIF}
+        %t = time_mean(%q)
+        %m = mean(%t)
+        %h = linear(%m; weight=w, bias=b) @head
+        return %h
+        """,
+        w=(3, 4),
+        b=(3,),
+        **NEURON,
+    )
+    after = TimeMeanLast()(before)
+    assert after.text().splitlines() == [
+        HEADER,
+        LIF,
+        "%m = mean(%q)",
+        "%h = linear(%m; bias=b, weight=w) @head",
+        "%t = time_mean(%h)",
+        "return %t",
+    ]
+    assert_same(before, after)
+    assert TimeMeanLast()(after) is after
+
+
+def test_the_spikformers_head_runs_at_every_step(make_spikformer, assert_same):
+    for seed in range(3):
+        before = make_spikformer(seed)
+        after = TimeMeanLast()(before)
+        assert after.types["head"].timing is Timing.STEP
+        assert after.outputs == ("time_mean",)
+        assert_same(before, after)
+        assert TimeMeanLast()(after) is after
+
+
+def test_two_means_become_one_behind_an_add(make_graph, assert_same):
+    before = make_graph(
+        f"{HEADER}\n{LIF}\n%a = time_mean(%q)\n%b = time_mean(%x)\n%y = add(%a, %b)\nreturn %y", **NEURON
+    )
+    after = TimeMeanLast()(before)
+    assert [node.name for node in after.nodes] == ["q", "y", "a"]
+    assert_same(before, after)
+
+
+LEFT_ALONE = {
+    "last already": "%t = time_mean(%q)\n return %t",
+    "an op that is not affine": "%t = time_mean(%q)\n %p = threshold(%t; v_threshold=vth)\n return %p",
+    "a product": "%t = time_mean(%q)\n %p = mul(%t, %t)\n return %p",
+    "another user": "%t = time_mean(%q)\n %s = scale(%t) {factor=0.5}\n %y = add(%s, %t)\n return %y",
+    "an output": "%t = time_mean(%q)\n %s = scale(%t) {factor=0.5}\n return %s, %t",
+    "a sum over time": "%t = time_sum(%q)\n %s = scale(%t) {factor=0.5}\n return %s",
+    "the last step": "%t = time_last(%q)\n %s = scale(%t) {factor=0.5}\n return %s",
+}
+
+
+@pytest.mark.parametrize("case", LEFT_ALONE)
+def test_leaves_alone(case, make_graph):
+    graph = make_graph(f"{HEADER}\n{LIF}\n{LEFT_ALONE[case]}", **NEURON)
+    assert TimeMeanLast()(graph) is graph

@@ -1,0 +1,104 @@
+import json
+import math
+import re
+from dataclasses import asdict
+from html.parser import HTMLParser
+
+import pytest
+
+from spikec.report.html import estimate_html
+from spikec.report.study_html import flat, study_html
+
+HOSTILE = "</script><script>alert(1)</script><!-- & \u2028"
+
+
+class Page(HTMLParser):
+    """What a browser would find: data scripts, other scripts, text, and everything that could load something."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.data, self.scripts, self.loads, self.words = {}, [], [], []
+        self.inside = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        names = ("src", "srcset", "data", "action", "poster", "background", "href", "xlink:href")
+        self.loads += [value for name, value in found.items() if name in names]
+        if tag == "script":
+            self.inside = found.get("id") if found.get("type") == "application/json" else "program"
+
+    def handle_endtag(self, tag):
+        if tag == "script":
+            self.inside = None
+
+    def handle_data(self, data):
+        if self.inside == "program":
+            self.scripts.append(data)
+        elif self.inside:
+            self.data[self.inside] = self.data.get(self.inside, "") + data
+        else:
+            self.words.append(data)
+
+
+def as_json(value):
+    return json.loads(json.dumps(value))
+
+
+def assert_loads_nothing(text, page):
+    assert all(load.startswith(("data:", "#")) for load in page.loads)
+    assert not page.scripts
+    assert not re.search(r"url\(\s*['\"]?(?!#)|@import", text)
+
+
+@pytest.mark.parametrize("fixture", ["small_report", "digits_report", "deep_report"])
+def test_holds_the_report_and_loads_nothing(request, fixture):
+    report = request.getfixturevalue(fixture)
+    text = estimate_html(report)
+    page = Page(text)
+    assert json.loads(page.data["report"]) == as_json(report.to_dict())
+    assert_loads_nothing(text, page)
+    assert "http" not in text
+    assert not re.search(r"\b(nan|None|Undefined)\b", " ".join(page.words))
+    assert len(text) < 300_000
+
+
+def test_every_priced_node_has_its_bar_and_every_node_its_row(digits_report):
+    text = estimate_html(digits_report)
+    assert text.count("<rect ") == sum(len(node["energy_pj"]) for node in digits_report.nodes)
+    assert text.count('<tr><td class="path">') == len(digits_report.nodes)
+
+
+def test_hostile_names_are_text_only(small_report, make_report):
+    nodes = [{**node, "scope": HOSTILE, "op": HOSTILE} for node in small_report.nodes]
+    model = {**small_report.model, "name": HOSTILE}
+    report = make_report(nodes, model=model, assumptions=(HOSTILE,))
+    page = Page(estimate_html(report))
+    assert not page.scripts
+    assert json.loads(page.data["report"]) == as_json(report.to_dict())
+
+
+def test_a_number_that_is_not_finite_is_refused(small_report, make_report):
+    with pytest.raises(ValueError, match="JSON"):
+        estimate_html(make_report(small_report.nodes, totals={**small_report.totals, "energy_pj": math.nan}))
+
+
+def test_a_chip_that_prices_nothing_has_a_page(digits_report, make_report):
+    nodes = [{**node, "energy_pj": {}} for node in digits_report.nodes]
+    assert "The chip has a price for no node." in estimate_html(make_report(nodes))
+
+
+def test_the_study_page_holds_its_rows_and_loads_nothing(study_view):
+    text = study_html(study_view)
+    page = Page(text)
+    assert json.loads(page.data["study"]) == as_json(asdict(study_view))
+    assert_loads_nothing(text, page)
+    words = " ".join(page.words)
+    for said in (study_view.winner_rule, *study_view.next_commands, *study_view.fingerprints.values()):
+        assert said in words
+    assert '<tr class="winner">' in text
+    assert len(text) < 500_000
+
+
+def test_configuration_by_dotted_keys():
+    assert flat({"a": 1, "b": {"c": [1, 2], "d": {"e": "x"}}}) == [("a", 1), ("b.c", [1, 2]), ("b.d.e", "x")]
