@@ -15,7 +15,6 @@ from spikec.errors import OutputError, UsageError
 from spikec.report.comparison import comparison_table, print_comparison
 from spikec.report.csv_table import estimate_csv
 from spikec.report.html import estimate_html
-from spikec.report.plots import energy_bars
 from spikec.report.table import estimate_table, print_estimate
 from spikec.report.view import Refusal
 from spikec.tasks.estimation import Question
@@ -85,6 +84,8 @@ def estimate(
         click.echo(f"written: {out}", err=True)
     reports = [answer for answer in answers if isinstance(answer, Report)]
     if plot is not None and reports:
+        from spikec.report.plots import energy_bars  # matplotlib, half a second, only where a plot is wanted
+
         energy_bars(reports[0], plot)
         click.echo(f"drawn for {reports[0].hardware['name']}: {plot}", err=True)
     if len(reports) < len(answers):

@@ -28,6 +28,7 @@ TOLERANCE = 1e-9
 BATCHES = (1, 4)
 LEAST_DRIVES = 4096  # that a neuron is compared on, each step
 USERS_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a network's own code raises on an input that it does not take."""
 
 Hook = Callable[[str, Tensor, Tensor], Tensor | None]
 

@@ -19,7 +19,7 @@ from spikec.errors import GraphError, TraceError, UsageError, VerifyError
 from spikec.frontend.axes import AxesError, Dims, View
 from spikec.frontend.functions import FUNCTIONS
 from spikec.frontend.recorder import Firing, Recorder, named_tensors
-from spikec.frontend.replay import replay
+from spikec.frontend.replay import USERS_FAULTS, replay
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.graph import Graph
 from spikec.ir.neurons import Neuron as NeuronOp
@@ -65,7 +65,6 @@ _IN_PLACE = (
     "__setitem__",
     "__set__",
 )
-_USERS_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @runtime_checkable
@@ -118,7 +117,7 @@ def trace(
     with torch.no_grad(), _scopes(model, recorder), _Mode(recorder):
         try:
             y = model(x)
-        except _USERS_FAULTS as error:
+        except USERS_FAULTS as error:
             mend = "check the shape of one sample and the layout"
             raise TraceError(f"the network fails on an input of {list(x.shape)}: {error}", mend=mend) from error
     recorder.check_unmodified()

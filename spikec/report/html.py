@@ -55,12 +55,14 @@ def estimate_html(report: Report) -> str:
     """
     rows = node_rows(report)
     energy = Column.of(row.energy_pj for row in rows)
+    kinds = kinds_of(rows)
     return page(
         "estimate.html",
         title=headline(report),
         chart=chart([row for row in rows if row.priced]),
         rows=rows,
-        kinds=kinds_of(rows),
+        kinds=[kind for kind in kinds if kind not in report.left_out],
+        others=[kind for kind in kinds if kind in report.left_out],
         energy=energy,
         folded=folded_line(rows),
         sections=sections(report),

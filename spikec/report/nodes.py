@@ -56,6 +56,11 @@ class NodeRow:
             return "real" if any(kind in self.counts for kind in SYNAPTIC) else "-"
         return units.rate(self.rate)
 
+    def listed(self, kinds: Sequence[str]) -> str:
+        """Its counts of these kinds in one line, those that are 0 left out: `3.07 k neuron update, 454 spike`."""
+        present = (kind for kind in kinds if self.counts.get(kind))
+        return ", ".join(f"{units.count(self.counts[kind])} {kind.replace('_', ' ')}" for kind in present)
+
 
 def node_rows(report: Report) -> tuple[NodeRow, ...]:
     """Every node of the report, in its order."""

@@ -117,7 +117,7 @@ def _cells(rows: Sequence[NodeRow], console: Console, kinds: _Kinds) -> tuple[li
             row.op,
             row.rate_text,
             *(_count_cell(row, kind) for kind in kinds.own),
-            *([_listed(row, kinds.others)] if kinds.others else []),
+            *([row.listed(kinds.others)] if kinds.others else []),
             energy.number(row.energy_pj),
             units.percent(row.share),
             *([bar(row.share)] if bars else []),
@@ -141,11 +141,6 @@ def _count_cell(row: NodeRow, kind: str) -> str:
         return ""
     text = units.count(value)
     return text if " " in text else f"{text}  "  # digits stand under digits, not under another's prefix
-
-
-def _listed(row: NodeRow, kinds: Sequence[str]) -> str:
-    present = (kind for kind in kinds if row.counts.get(kind))
-    return ", ".join(f"{units.count(row.counts[kind])} {kind.replace('_', ' ')}" for kind in present)
 
 
 def _section(section: Section) -> RenderableType:

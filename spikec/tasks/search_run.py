@@ -14,9 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from spikec.errors import StudyError, TraceError
-from spikec.frontend.tracer import Layout, trace
 from spikec.ir.graph import Graph
-from spikec.model import Calibration, InputSpec, Model, save
+from spikec.model import Model, save
 from spikec.search import record as records
 from spikec.search import study as studies
 from spikec.search.comparison import paired_test
@@ -33,10 +32,11 @@ from spikec.snn.graph_builder import build_graph
 from spikec.snn.supernet import Supernet
 from spikec.snn.training import Progress, train_supernet
 from spikec.tasks.files import write_json
+from spikec.tasks.networks import model_of_network
 from spikec.tasks.pricing import one_thread
 from spikec.tasks.search_setup import Setup
 from spikec.tasks.study_view import RANDOM, RESULT
-from spikec.tasks.subnets import CALIBRATION, FINAL_STATISTICS, Subnets, accuracy_of, config_of, correct, predict
+from spikec.tasks.subnets import FINAL_STATISTICS, Subnets, accuracy_of, config_of, correct, predict
 
 SHIFTS = tuple((rows, columns) for rows in (0, -1, 1) for columns in (0, -1, 1))
 RESCORE = 0.015
@@ -186,25 +186,10 @@ def model_of(subnets: Subnets, genome: Genome, name: str, provenance: dict[str, 
         TraceError: the trace is not the graph that was priced: a fault of the graph builder.
     """
     network = subnets.network(genome, FINAL_STATISTICS)
-    config = network.config
-    layout: Layout = "TBX" if config.layout.frames else "BX"
-    graph: Graph = trace(network, config.image, layout=layout, steps=config.steps)
-    built = build_graph(config, network.state_dict())
-    if graph.sha256 != built.sha256:
+    model = model_of_network(network, name, provenance, subnets.dataset, replay=True)
+    if model.graph.sha256 != build_graph(network.config, network.state_dict()).sha256:
         raise TraceError("the traced subnet is not the graph that the search priced", where=str(genome))
-    validation = subnets.dataset.validation
-    calibration = Calibration(
-        validation.samples[:CALIBRATION], validation.ids[:CALIBRATION], f"{subnets.dataset.spec}:validation"
-    )
-    return Model(
-        name=name,
-        graph=graph,
-        input=InputSpec(config.image, "frames" if config.layout.frames else "direct", config.steps, "values in 0..1"),
-        class_names=subnets.dataset.classes,
-        calibration=calibration,
-        architecture={"family": "spikformer", "config": config_to_plain(config)},
-        provenance=provenance,
-    )
+    return model
 
 
 def results(

@@ -142,6 +142,16 @@ def test_direct_coding(repeated, steps, net, traced, ops):
     assert ops(graph) == ["linear", "repeat", "lif", "time_mean"]
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_direct_coding_with_the_batch_first(steps, net, traced, ops):
+    def forward(m, x):
+        x = x.unsqueeze(1).expand(-1, steps, -1, -1, -1)
+        y = m.conv(x.flatten(0, 1)).reshape(x.shape)
+        return m.lif(y.transpose(0, 1)).mean(0)
+
+    assert ops(traced(net(forward), MAP, "BX", steps)) == ["repeat", "conv2d", "lif", "time_mean"]
+
+
 def test_a_single_channel_map(net, traced, ops):
     graph = traced(net(lambda m, x: m.c(x.flatten(0, 1)), c=nn.Conv2d(1, 2, 3)), (1, 4, 6), "TBX", 1)
     assert ops(graph) == ["conv2d"]

@@ -129,12 +129,22 @@ class Buffered(LIFNeuron):
         return x.copy_(super().forward(x))
 
 
-def test_a_neuron_that_overwrites_its_input(net):
+class Clearing(LIFNeuron):
+    """A neuron that clears its input once it has read it."""
+
+    def forward(self, x):
+        spikes = super().forward(x)
+        x.zero_()
+        return spikes
+
+
+@pytest.mark.parametrize("neuron", [Buffered(v_threshold=0.1), Clearing(v_threshold=0.1)])
+def test_a_neuron_that_overwrites_its_input(neuron, net):
     def forward(m, x):
         y = m.fc(x)
         return m.n(y) + y
 
-    refused(net(forward, n=Buffered(v_threshold=0.1)), "written to in place", "copy before writing")
+    refused(net(forward, n=neuron), "written to in place", "copy before writing")
 
 
 CONSTANTS = {
@@ -218,7 +228,6 @@ LAYERS = {
     "batch statistics": (nn.BatchNorm2d(3, track_running_stats=False), "statistics of its batch"),
     "adaptive": (nn.AdaptiveAvgPool2d(1), "adaptive_avg_pool2d"),
     "layer norm": (nn.LayerNorm(4), "layer_norm"),
-    "TorchScript": (torch.jit.script(nn.Flatten()), "TorchScript"),
 }
 
 
@@ -226,6 +235,11 @@ LAYERS = {
 def test_layers_that_have_no_form(case, net):
     layer, word = LAYERS[case]
     refused(net(lambda m, x: m.layer(x.flatten(0, 1)), layer=layer), word, "module 'layer'", shape=MAP)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_hides_what_it_computes(net):
+    refused(net(lambda m, x: m.layer(x), layer=torch.jit.script(nn.Flatten())), "TorchScript", "module 'layer'")
 
 
 def test_training_mode(net):

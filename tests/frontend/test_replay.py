@@ -168,6 +168,19 @@ def test_a_silent_neuron_that_does_not_do_what_it_says(net):
         trace(net(lambda m, x: m.n(m.fc(x)), n=silent), (4,), layout="TBX", steps=3)
 
 
+class Clamped(LIFNeuron):
+    """Says nothing of drives far above its threshold, which it cuts off."""
+
+    def forward(self, x):
+        return super().forward(x.clamp(max=20.0))
+
+
+def test_a_neuron_wrong_on_large_drives_alone(net):
+    far = net(lambda m, x: m.n(m.fc(x) * 1000), n=Clamped(reset="soft", decay_input=False, tau=64.0))
+    with pytest.raises(TraceError, match="spikes differ"):
+        trace(far, (4,), layout="TBX", steps=64)
+
+
 def test_a_neuron_wrong_on_ties_alone(net):
     with pytest.raises(TraceError, match="spikec_neuron"):
         trace(net(lambda m, x: m.n(m.fc(x)), n=Rounding(fires_at=">")), (4,), layout="TBX", steps=3)

@@ -103,6 +103,18 @@ def test_a_write_that_fails_midway_leaves_nothing(at, error, existing, model, tm
     assert not existing or path.read_bytes() == b"before"
 
 
+def test_the_temporary_file_is_on_the_same_disk(model, tmp_path, monkeypatch):
+    moves, replace_file = [], os.replace
+
+    def seen(source, target):
+        moves.append((os.path.dirname(source), target))
+        replace_file(source, target)
+
+    monkeypatch.setattr(os, "replace", seen)
+    save(model, tmp_path / "model.pt")
+    assert moves == [(str(tmp_path), tmp_path / "model.pt")]
+
+
 def test_an_interrupted_write_leaves_nothing(model, tmp_path, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt

@@ -66,7 +66,7 @@ def test_holds_the_report_and_loads_nothing(request, fixture):
 def test_every_priced_node_has_its_bar_and_every_node_its_row(digits_report):
     text = estimate_html(digits_report)
     assert text.count("<rect ") == sum(len(node["energy_pj"]) for node in digits_report.nodes)
-    assert text.count('<tr><td class="path">') == len(digits_report.nodes)
+    assert text.count('<tr><td class="path whole">') == len(digits_report.nodes)
 
 
 def test_hostile_names_are_text_only(small_report, make_report):

@@ -96,6 +96,14 @@ def test_of_a_value_once(rng):
     assert steps.shape == (B, 1, 1)
 
 
+@pytest.mark.parametrize("kind", ["sum", "nonzero", "max", "per-element"])
+def test_of_a_value_without_axes(kind, rng):
+    x = rng.integers(-2, 3, (T, B))
+    (found,) = answers([Probe(("x",), kind)], x=(Int(-2, 2), x, Timing.STEP))
+    expected = {"nonzero": (x != 0).sum(0), "max": np.abs(x).max(0)}.get(kind, np.abs(x).sum(0))
+    np.testing.assert_array_equal(found.reshape(-1), expected)
+
+
 @pytest.mark.parametrize("scale", [1 / 9, 0.1, 1 / 49, 1e-3])
 def test_codes_are_exact_where_the_scale_is_not(scale, rng):
     codes = rng.integers(0, 50, (T, B, 6))
