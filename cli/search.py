@@ -17,11 +17,12 @@ from spikec.report.progress import progress
 from spikec.report.study_table import print_study, study_table
 from spikec.search.sampler import SAMPLERS
 from spikec.search.winner import WinnerRule
-from spikec.tasks.search_setup import SearchSettings
+from spikec.tasks.search_setup import TRIALS, SearchSettings
 from spikec.tasks.searching import Searched
 from spikec.tasks.searching import search as run
 
 DEFAULT = SearchSettings()
+_BY_METHOD = ", ".join(f"{count} for {method}" for method, count in TRIALS.items())
 SEED = "Of the supernet's training and of the search; the same seed gives the same trials."
 RESUME = "Go on with the study in this folder; the result is as if it had never stopped."
 
@@ -32,7 +33,7 @@ RESUME = "Go on with the study in this folder; the result is as if it had never 
 @click.option("--split", type=int, default=DEFAULT.split, show_default=True, help="Which fixed split of the data.")
 @click.option("--hw", "hardware", default=DEFAULT.hardware, show_default=True, help="Chip whose energy is minimised.")
 @click.option("--method", type=click.Choice(sorted(SAMPLERS)), default=DEFAULT.method, show_default=True)
-@click.option("--trials", type=int, default=DEFAULT.trials, show_default=True, help="Distinct subnets to evaluate.")
+@click.option("--trials", type=int, help=f"Distinct subnets to evaluate.  [default: {_BY_METHOD}]")
 @click.option(
     "--random", "baseline", type=int, default=DEFAULT.baseline, show_default=True, help="Random ones, for the plot."
 )
@@ -77,6 +78,7 @@ def search(
         settings, folder = None, resume
     else:
         policy = policy_of(policy_name, policy_fields).policy
+        options["trials"] = TRIALS[options["method"]] if options["trials"] is None else options["trials"]
         settings = SearchSettings(**options, policy=policy, rule=_rule(min_accuracy, alpha))
         folder = out or Path("runs") / f"{Path(settings.space).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         click.echo(f"search of {settings.space} into {folder}, seed {settings.seed}", err=True)

@@ -21,7 +21,7 @@ from spikec.frontend.axes import View
 from spikec.frontend.recorder import Firing, Recorder
 from spikec.ir.edit import assemble
 from spikec.ir.graph import Graph
-from spikec.ir.types import SPIKE, TensorType, Timing
+from spikec.ir.types import SPIKE, Int, TensorType, Timing
 from spikec.run.interp import Interpreter, compute
 
 TOLERANCE = 1e-9
@@ -72,7 +72,7 @@ def replay(model: nn.Module, graph: Graph, recorder: Recorder, layout: str) -> N
 
 def _free(run: Replay, steps: int, batch: int) -> None:
     """Compares every spike and output of an undisturbed run."""
-    x = _rand(run, next(iter(run.graph.inputs.values())), steps, batch)
+    x = _sample(run, next(iter(run.graph.inputs.values())), steps, batch)
     spikes: dict[str, list[Tensor]] = {}
     outputs = _network(run, x, lambda path, drive, y: spikes.setdefault(path, []).append(y))
     keep = [call.spikes.value for _, _, call in run.firings]
@@ -95,7 +95,7 @@ def _free(run: Replay, steps: int, batch: int) -> None:
 def _forced(run: Replay, steps: int, batch: int) -> None:
     """Compares the drive of every neuron, and the outputs, where all neurons emit random spikes."""
     cut, names = _without_neurons(run)
-    data = {name: _rand(run, kind, steps, batch) for name, kind in cut.inputs.items()}
+    data = {name: _sample(run, kind, steps, batch) for name, kind in cut.inputs.items()}
     for _, _, call in run.firings:
         data[call.spikes.value] = (data[call.spikes.value] < 0.5).double()
     drives: dict[str, list[Tensor]] = {}
@@ -175,6 +175,15 @@ def _hooks(run: Replay, seen: Hook) -> Iterator[None]:
 def _rand(run: Replay, kind: TensorType, steps: int, batch: int) -> Tensor:
     shape = [steps, batch] if kind.timing is Timing.STEP else [batch]
     return torch.rand([*shape, *kind.shape], generator=run.generator, dtype=torch.float64)
+
+
+def _sample(run: Replay, kind: TensorType, steps: int, batch: int) -> Tensor:
+    """Random values of the domain: a few codes of an Int."""
+    x = _rand(run, kind, steps, batch)
+    if isinstance(kind.domain, Int):
+        codes = min(kind.domain.hi - kind.domain.lo + 1, 8)
+        return (kind.domain.lo + (x * codes).floor()) * kind.domain.scale
+    return x
 
 
 def _check_calls(run: Replay, seen: Mapping[str, Sequence[Tensor]]) -> None:

@@ -19,7 +19,7 @@ from spikec.errors import DataError, UnsupportedOp
 from spikec.ir.graph import Graph, Node
 from spikec.ir.neurons import IF, LIF
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
-from spikec.ir.types import Timing
+from spikec.ir.types import Int, TensorType, Timing
 from spikec.run.answers import answer
 from spikec.run.kernels import KERNELS
 from spikec.run.neurons import integrate
@@ -181,7 +181,25 @@ def inputs_of(graph: Graph, data: Data, steps: int, dtype: torch.dtype) -> dict[
         if array.shape[lead - 1] == 0:
             raise DataError(f"input '%{name}' holds no sample", expected="at least one")
         samples.add(array.shape[lead - 1])
-        values[name] = torch.as_tensor(array.astype(np.float64)).to(dtype)
+        value = torch.as_tensor(array.astype(np.float64))
+        _check_codes(name, value, kind)
+        values[name] = value.to(dtype)
     if len(samples) > 1:
         raise DataError(f"inputs of {sorted(samples)} samples", expected="as many of each")
     return values
+
+
+def _check_codes(name: str, value: Tensor, kind: TensorType) -> None:
+    """Raises DataError where an input that is declared Int holds something else: its events would be miscounted."""
+    if not isinstance(kind.domain, Int):
+        return
+    codes = value / kind.domain.scale
+    # A scale such as 0.1 is not exact, so neither is a code times it.
+    rounded = codes.round()
+    wrong = ~((codes - rounded).abs() <= 1e-6) | (rounded < kind.domain.lo) | (rounded > kind.domain.hi)
+    if bool(wrong.any()):
+        raise DataError(
+            f"input '%{name}' holds {float(value[wrong][0]):g}",
+            expected=f"values of {kind.domain}",
+            mend="give event counts, or trace the network with a real input",
+        )

@@ -17,7 +17,7 @@ from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
 from spikec.ir.pools import MaxPool, Mean
 from spikec.ir.shapes import Reshape, Transpose
 from spikec.ir.time import Repeat, TimeMean
-from spikec.ir.types import REAL, Role, TensorType, Timing, Weight, weight_of
+from spikec.ir.types import REAL, Domain, Int, Role, TensorType, Timing, Weight, weight_of
 from spikec.snn.blocks import ATTENTION_THRESHOLD
 from spikec.snn.config import SpikformerConfig
 
@@ -39,6 +39,11 @@ def build_graph(config: SpikformerConfig, state: State) -> Graph:
     return _Spikformer(config, state).build()
 
 
+def input_domain(config: SpikformerConfig) -> Domain:
+    """An image is real; event frames are counts of events, at most what 16 bits hold."""
+    return Int(0, 2**16 - 1) if config.layout.frames else REAL
+
+
 class _Spikformer:
     """Adds the nodes in the order in which the module computes them."""
 
@@ -50,7 +55,7 @@ class _Spikformer:
 
     def build(self) -> Graph:
         b, frames = self.builder, self.config.layout.frames
-        kind = TensorType(self.config.image, REAL, Timing.STEP if frames else Timing.ONCE)
+        kind = TensorType(self.config.image, input_domain(self.config), Timing.STEP if frames else Timing.ONCE)
         x = b.input("input", kind)
         x = self._stem(x if frames else b.add(Repeat(), x))
         for block in range(self.config.depth):

@@ -15,7 +15,7 @@ from spikec.frontend.tracer import Layout, trace
 from spikec.ir.graph import Graph
 from spikec.model import Calibration, InputSpec, Model
 from spikec.snn.config import SpikformerConfig, config_from_plain, config_to_plain
-from spikec.snn.graph_builder import build_graph
+from spikec.snn.graph_builder import build_graph, input_domain
 from spikec.snn.registry import network_config
 from spikec.snn.spikformer import Spikformer, new_spikformer
 from spikec.tasks.pricing import one_thread
@@ -115,7 +115,8 @@ def graph_of(network: Spikformer, replay: bool | None = None) -> tuple[Graph, st
         return build_graph(config, network.state_dict()), BUILT
     with one_thread():
         layout: Layout = "TBX" if config.layout.frames else "BX"
-        return trace(network, config.image, layout=layout, steps=config.steps), TRACED
+        domain = input_domain(config)
+        return trace(network, config.image, layout=layout, steps=config.steps, domain=domain), TRACED
 
 
 def calibration_of(dataset: Dataset) -> Calibration:

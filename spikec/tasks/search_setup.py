@@ -17,7 +17,7 @@ from hwmodels.registry import load as load_hardware
 from spikec.cost import Policy, Rates
 from spikec.data import digits
 from spikec.data.dataset import Dataset, Split
-from spikec.errors import UnknownName, UsageError
+from spikec.errors import StudyError, UnknownName, UsageError
 from spikec.ir.arithmetic import MatMul
 from spikec.ir.linear import Conv1d, Conv2d, Linear
 from spikec.search.config import StudyConfig
@@ -32,6 +32,8 @@ from spikec.tasks.pricing import price_rates
 from spikec.tasks.subnets import CALIBRATION, FINAL_STATISTICS, SCREEN_STATISTICS, config_of
 
 DATA_SETS = {"digits": digits.load}
+TRIALS = {"nsga2": 160, "random": 160, "evolution": 320}
+"""Trials by method, unless given. F_AEB's evolution needs more: its first 50 are random (docs/search.md)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class SearchSettings:
     split: int = 0
     hardware: str = "45nm"
     method: str = "nsga2"
-    trials: int = 160
+    trials: int = TRIALS["nsga2"]
     baseline: int = 48
     finalists: int = 12
     seed: int = 0
@@ -96,18 +98,27 @@ class SearchSettings:
 
 
 def settings_of(config: StudyConfig) -> SearchSettings:
-    """The settings that a study's configuration holds: what `to_plain` wrote, with method and seed."""
+    """The settings that a study's configuration holds: what `to_plain` wrote, with method and seed.
+
+    Raises:
+        StudyError: the study is not one of `spikec search`.
+    """
     run = dict(config.run)
-    return SearchSettings(
-        **{key: run[key] for key in ("space", "data", "split", "hardware", "trials", "baseline", "finalists")},
-        method=config.method,
-        seed=config.seed,
-        epochs=run["epochs"],
-        floor=run["floor"],
-        rule=WinnerRule(kind=run["rule"]["kind"], value=run["rule"]["value"]),
-        options=dict(config.options),
-        policy=Policy(**run["policy"]),
-    )
+    try:
+        return SearchSettings(
+            **{key: run[key] for key in ("space", "data", "split", "hardware", "trials", "baseline", "finalists")},
+            method=config.method,
+            seed=config.seed,
+            epochs=run["epochs"],
+            floor=run["floor"],
+            rule=WinnerRule(kind=run["rule"]["kind"], value=run["rule"]["value"]),
+            options=dict(config.options),
+            policy=Policy(**run["policy"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise StudyError(
+            f"its configuration is not one of spikec search: {error}", where="config.toml", expected="[run] complete"
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)

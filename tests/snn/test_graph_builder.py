@@ -15,7 +15,7 @@ from spikec.ir.neurons import LIF
 from spikec.ir.types import REAL, Int, Role, Timing
 from spikec.run.interp import Interpreter
 from spikec.snn.config import uniform_config
-from spikec.snn.graph_builder import build_graph
+from spikec.snn.graph_builder import build_graph, input_domain
 from spikec.snn.neuron import AUTO_SPIKFORMER, SPIKFORMER
 from spikec.snn.registry import NETWORKS
 from spikec.snn.spikformer import Spikformer, new_spikformer
@@ -36,7 +36,7 @@ def network(config, seed=0):
 def traced(module):
     config = module.config
     layout = "TBX" if config.layout.frames else "BX"
-    return trace(module, config.image, layout=layout, steps=config.steps)
+    return trace(module, config.image, layout=layout, steps=config.steps, domain=input_domain(config))
 
 
 def same(config, seed=0):
