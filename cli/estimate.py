@@ -11,19 +11,21 @@ from rich.console import Console
 
 from cli.policy_options import policy_of, policy_options
 from spikec.cost import Report
-from spikec.errors import OutputError, UsageError
+from spikec.errors import UsageError
+from spikec.files import check_output, write_text
+from spikec.model import load, save
 from spikec.report.comparison import comparison_table, print_comparison
 from spikec.report.csv_table import estimate_csv
 from spikec.report.html import estimate_html
 from spikec.report.table import estimate_table, print_estimate
 from spikec.report.view import Refusal
-from spikec.tasks.estimation import Question
+from spikec.tasks.estimation import Question, with_counts
 from spikec.tasks.estimation import estimate as run
-from spikec.tasks.files import write_text
 
 Answers = Sequence[Report | Refusal]
 HW = "Hardware model, by name or TOML file; repeat to compare."
 DATA = "Samples: digits, digits:SPLIT:test, npz:FILE.  [default: the calibration batch in MODEL]"
+KEEP = "Save MODEL there with the counts of the first --hw in place of a calibration batch."
 RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counting rate."
 
 
@@ -40,8 +42,9 @@ RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counti
 )
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw energy a node into a PNG or SVG.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there, not to stdout.")
-@click.option("--force", is_flag=True, help="Replace the files of -o and --plot.")
-@click.option("-v", "--verbose", is_flag=True, help="In the table, also the nodes that cost nothing.")
+@click.option("--keep-counts", type=click.Path(path_type=Path), metavar="FILE", help=KEEP)
+@click.option("--force", is_flag=True, help="Replace the files of -o, --plot and --keep-counts.")
+@click.option("-v", "--verbose", is_flag=True, help="In the table, also the nodes that count nothing.")
 @click.pass_context
 def estimate(
     ctx: click.Context,
@@ -56,6 +59,7 @@ def estimate(
     form: str,
     plot: Path | None,
     out: Path | None,
+    keep_counts: Path | None,
     force: bool,
     verbose: bool,
     **fields: str | None,
@@ -71,7 +75,7 @@ def estimate(
       spikec estimate winner.pt --multibit mac --first-layer per-step
       spikec estimate net.pt --policy spikformer-paper --rates rates.csv
     """
-    _check(form, hardware, (out, plot), force)
+    _check(form, hardware, (out, plot, keep_counts), force)
     policy = policy_of(policy_name, fields)
     question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps)
     answers = run(model, hardware, question)
@@ -88,6 +92,9 @@ def estimate(
 
         energy_bars(reports[0], plot)
         click.echo(f"drawn for {reports[0].hardware['name']}: {plot}", err=True)
+    if keep_counts is not None:
+        save(with_counts(load(model), hardware[0], question), keep_counts, force=force)
+        click.echo(f"saved with its counts: {keep_counts}", err=True)
     if len(reports) < len(answers):
         ctx.exit(1)
 
@@ -96,8 +103,8 @@ def _check(form: str, hardware: Sequence[str], files: Sequence[Path | None], for
     if form == "html" and len(hardware) > 1:
         raise UsageError(f"--format html with {len(hardware)} chips", expected="one", mend="table, json or csv")
     for path in files:
-        if path is not None and path.exists() and not force:
-            raise OutputError("it exists already", where=str(path), mend="another name, or --force")
+        if path is not None:
+            check_output(path, force=force)
 
 
 def _print(answers: Answers, verbose: bool) -> None:
@@ -116,9 +123,9 @@ def _print(answers: Answers, verbose: bool) -> None:
 
 def _table(answers: Answers, verbose: bool) -> str:
     if len(answers) > 1:
-        return comparison_table(answers)
+        return comparison_table(answers, 130)
     (answer,) = answers
-    return estimate_table(answer, 110, verbose=verbose) if isinstance(answer, Report) else f"{answer.reason}\n"
+    return estimate_table(answer, 130, verbose=verbose) if isinstance(answer, Report) else f"{answer.reason}\n"
 
 
 def _json(answers: Answers, verbose: bool) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.output import check_output
+from spikec.files import check_output
 from spikec.model import save
 from spikec.snn.registry import NETWORKS, network_config
 from spikec.tasks import networks

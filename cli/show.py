@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from cli.output import check_output
 from passes.manager import names as pass_names
+from spikec.files import check_output
 from spikec.model import load, save
 from spikec.tasks.showing import FORMS, check_among, passed, summary_of
 

@@ -9,11 +9,10 @@ import click
 from rich.console import Console
 
 from cli.columns import columns
-from cli.output import check_output
+from spikec.files import check_output, write_text
 from spikec.report.plots import front_plot
 from spikec.report.study_html import study_html
 from spikec.report.study_table import print_study, study_table
-from spikec.tasks.files import write_text
 from spikec.tasks.ranking import rank as rankings
 from spikec.tasks.study_view import view_of
 
@@ -52,9 +51,9 @@ def show(run: Path) -> None:
 def plot(run: Path, out: Path | None, force: bool) -> None:
     """Draw accuracy against energy per inference: every trial, the random ones, the front, the winner."""
     view = view_of(run)
-    check_output(out or run / "front.png", force=force or out is None)
-    front_plot(view, out or run / "front.png")
-    click.echo(f"written: {out or run / 'front.png'}", err=True)
+    path = _checked(out, run / "front.png", force)
+    front_plot(view, path)
+    click.echo(f"written: {path}", err=True)
 
 
 @study.command()
@@ -64,9 +63,15 @@ def plot(run: Path, out: Path | None, force: bool) -> None:
 def report(run: Path, out: Path | None, force: bool) -> None:
     """Write a page of RUN that stands by itself: plot, table, configuration, fingerprints."""
     view = view_of(run)
-    check_output(out or run / "report.html", force=force or out is None)
-    write_text(out or run / "report.html", study_html(view))
-    click.echo(f"written: {out or run / 'report.html'}", err=True)
+    path = _checked(out, run / "report.html", force)
+    write_text(path, study_html(view))
+    click.echo(f"written: {path}", err=True)
+
+
+def _checked(out: Path | None, own: Path, force: bool) -> Path:
+    """Where to write: -o, or the study's own file, which is always made anew."""
+    check_output(out or own, force=force or out is None)
+    return out or own
 
 
 @study.command()

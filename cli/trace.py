@@ -9,8 +9,8 @@ from typing import cast, get_args
 
 import click
 
-from cli.output import check_output
 from spikec.errors import UsageError
+from spikec.files import check_output
 from spikec.frontend.tracer import Layout
 from spikec.model import save
 from spikec.tasks.showing import summary_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.output import check_output
+from spikec.files import check_output
 from spikec.model import load, save
 from spikec.report.progress import progress
 from spikec.snn.training import Progress, Recipe

@@ -33,7 +33,6 @@ Aside = Literal[
     "bias_add", "residual_add", "neuron_update", "spike", "batchnorm", "scale", "pool", "mean", "product_left_out"
 ]
 SYNAPTIC: tuple[str, ...] = get_args(Synaptic)
-KINDS: tuple[str, ...] = (*SYNAPTIC, *get_args(Aside))
 
 WEIGHTED: tuple[type[Op], ...] = (Conv1d, Conv2d, Linear)
 PRODUCTS: tuple[type[Op], ...] = (MatMul, Mul)

@@ -28,7 +28,6 @@ from spikec.errors import DataError, UsageError
 from spikec.ir.graph import Graph, Node
 from spikec.ir.neurons import Neuron
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
-from spikec.ir.verify import place
 
 _TOUCHES_TIME = (Neuron, Delay, TimeLast, TimeMean, TimeSum)
 
@@ -127,7 +126,7 @@ def published(graph: Graph, node: Node, index: int, rates: Rates) -> float:
         DataError: there is none, or it is NaN, infinite, negative, or above 1 though the operand is spikes.
     """
     value = node.inputs[index]
-    where = f"{place(node)}, operand {index} (%{value})"
+    where = f"{node.place}, operand {index} (%{value})"
     rate = rates.rates.get((node.name, index))
     if rate is None:
         raise DataError("no rate", where=where, expected="one for each operand that is not Real")

@@ -77,14 +77,14 @@ def folded(linear: Node, norm: Node, graph: Graph) -> dict[str, Weight]:
     columns = gain.reshape(-1, *[1] * (weight.array.ndim - 1))
     bias = gain * (_array(graph, linear, "bias", zeros) - mean) + _array(graph, norm, "bias", zeros)
     return {
-        "weight": Weight(columns * weight.array.astype(np.float64), weight.role, FLOAT64),
+        "weight": Weight(columns * weight.values.astype(np.float64), weight.role, FLOAT64),
         "bias": Weight(bias, weight.role, FLOAT64),
     }
 
 
 def _array(graph: Graph, node: Node, slot: str, default: Floats) -> Floats:
     name = node.weights.get(slot)
-    return default if name is None else graph.weights[name].array.astype(np.float64)
+    return default if name is None else graph.weights[name].values.astype(np.float64)
 
 
 def _feeder(graph: Graph, norm: Node) -> Node | None:

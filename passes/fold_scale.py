@@ -66,7 +66,7 @@ def _fold_all(graph: Graph) -> Graph:
         for slot in VOLTAGES[type(neuron.op)]:
             if slot in names:
                 weight = graph.weights[names[slot]]
-                divided = Weight(weight.array.astype(np.float64) / scale.op.factor, weight.role, FLOAT64)
+                divided = Weight(weight.values.astype(np.float64) / scale.op.factor, weight.role, FLOAT64)
                 names[slot] = edit.weight_for(neuron, slot, divided)
         edit.replace(neuron, replace(neuron, weights=names))
         edit.remove(scale)

@@ -53,10 +53,6 @@ class Policy:
         return {f.name: get_args(hints[f.name]) for f in fields(cls)}
 
 
-PolicyField = Literal[
-    "counting", "multibit", "zero_weights", "first_layer", "ssa", "bias", "rate_of", "domain", "attention"
-]
-
 ProbeKind = Literal[
     "sum",
     "nonzero",

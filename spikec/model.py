@@ -7,10 +7,8 @@ a calibration batch, and where it came from.
 
 from __future__ import annotations
 
-import os
 import pickle
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -23,7 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spikec.errors import GraphError, ModelFileError, OutputError
+from spikec.cost import Counts
+from spikec.errors import GraphError, ModelFileError
+from spikec.files import check_output, write_file
 from spikec.ir.graph import Graph
 from spikec.ir.text import parse
 from spikec.ir.types import FloatFormat, Format, IntFormat, Role, Timing, Weight
@@ -72,7 +72,7 @@ class Calibration:
     """The samples on which energy is counted, in order and as one batch.
 
     Args:
-        inputs: [samples, *shape], or [T, samples, *shape] for frames.
+        inputs: [samples, *shape], or [samples, T, *shape] for frames.
         ids: of each sample in its data set.
         spec: where they are from, such as 'digits:split=0:validation'.
         seed: of their choice.
@@ -85,6 +85,19 @@ class Calibration:
 
 
 @dataclass(frozen=True, eq=False)
+class StoredCounts:
+    """Counts taken before, for a model whose samples are not in its file.
+
+    Args:
+        counts: by `Probe.key`, of the graph that a chip's pipeline makes of the model's.
+        facts: of the data that they came from, as reports print them; plain data.
+    """
+
+    counts: Counts
+    facts: Mapping[str, Any]  # Any: plain data
+
+
+@dataclass(frozen=True, eq=False)
 class Model:
     """A network with everything that estimate, export and train need.
 
@@ -94,6 +107,7 @@ class Model:
         input: see `InputSpec`.
         class_names: of the outputs, possibly none.
         calibration: None where the maker opted out.
+        counts: in place of a calibration batch, or None.
         architecture: plain data from which `spikec train` rebuilds the module, or None.
         provenance: study, trial, seed, or how it was made; plain data.
     """
@@ -103,6 +117,7 @@ class Model:
     input: InputSpec
     class_names: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    counts: StoredCounts | None = None
     architecture: Mapping[str, Any] | None = None  # Any: plain data
     provenance: Mapping[str, Any] = field(default_factory=dict)  # Any: plain data
 
@@ -117,8 +132,8 @@ def _check_calibration(graph: Graph, batch: Calibration) -> None:
     lead = 1 if kind.timing is Timing.ONCE else 2
     found = f"a calibration batch of shape {list(batch.inputs.shape)} with {batch.ids.size} ids"
     if batch.inputs.shape[lead:] != kind.shape or batch.inputs.ndim != lead + len(kind.shape):
-        raise ModelFileError(found, expected=f"{'[T, ' if lead == 2 else '['}samples, *{list(kind.shape)}]")
-    samples = batch.inputs.shape[lead - 1]
+        raise ModelFileError(found, expected=f"[samples, {'T, ' if lead == 2 else ''}*{list(kind.shape)}]")
+    samples = batch.inputs.shape[0]
     if batch.ids.shape != (samples,) or not 1 <= samples <= CALIBRATION_SAMPLES:
         raise ModelFileError(found, expected=f"1 to {CALIBRATION_SAMPLES} samples, each with an id")
     if batch.inputs.nbytes > CALIBRATION_BYTES:
@@ -137,25 +152,8 @@ def save(model: Model, path: Path, *, force: bool = False) -> None:
     """
     plain = _plain(model)
     _require_plain(plain, "model")
-    if path.exists() and not force:
-        raise OutputError("the file exists already", where=str(path), mend="another name, or --force to replace it")
-    if path.is_dir():
-        raise OutputError("this is a folder", where=str(path), expected="a file name such as model.pt")
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(plain, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        raise OutputError(f"cannot be written: {error}", where=str(path)) from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    check_output(path, force=force)
+    write_file(path, lambda file: torch.save(plain, file))
 
 
 def load(path: Path) -> Model:
@@ -253,6 +251,7 @@ def _plain(model: Model) -> dict[str, Any]:  # Any: plain data and tensors
             "spec": batch.spec,
             "seed": batch.seed,
         },
+        "counts": None if model.counts is None else _plain_counts(model.counts),
         "architecture": None if model.architecture is None else dict(model.architecture),
         "provenance": dict(model.provenance),
     }
@@ -273,9 +272,24 @@ def _model(plain: Mapping[str, Any]) -> Model:  # Any: see _plain
         calibration=None
         if batch is None
         else Calibration(batch["inputs"].numpy(), batch["ids"].numpy(), str(batch["spec"]), int(batch["seed"])),
+        counts=None if plain["counts"] is None else _counts(plain["counts"]),
         architecture=plain["architecture"],
         provenance=plain["provenance"],
     )
+
+
+def _plain_counts(stored: StoredCounts) -> dict[str, Any]:  # Any: plain data and tensors
+    counts = stored.counts
+    answers = {key: torch.from_numpy(np.array(answer)) for key, answer in counts.answers.items()}
+    return {"answers": answers, "samples": counts.samples, "steps": counts.steps, "facts": dict(stored.facts)}
+
+
+def _counts(plain: Mapping[str, Any]) -> StoredCounts:  # Any: see _plain_counts
+    answers = {str(key): answer.numpy().astype(np.int64) for key, answer in plain["answers"].items()}
+    samples, steps = int(plain["samples"]), int(plain["steps"])
+    if samples < 1 or steps < 1 or any(answer.shape[0] not in (1, samples) for answer in answers.values()):
+        raise ValueError(f"counts of {samples} samples and {steps} steps")
+    return StoredCounts(Counts(answers, samples, steps), dict(plain["facts"]))
 
 
 def _format_plain(form: Format) -> dict[str, Any]:  # Any: numbers

@@ -14,20 +14,21 @@ What a folder holds::
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spikec.backend.arrays import write_arrays
-from spikec.backend.folder import MANIFEST, new_folder
 from spikec.backend.golden import golden_run, read_golden, same_traces, write_golden
 from spikec.backend.protocol import peel
 from spikec.backend.registry import load
 from spikec.backend.verdict import Verdict
 from spikec.backend.verify import TOLERANCE, judge, settle
 from spikec.backend.versions import versions
-from spikec.errors import GraphError, ModelFileError
+from spikec.errors import GraphError, ModelFileError, OutputError
+from spikec.files import new_folder, write_json, write_text
 from spikec.ir.graph import Graph
 from spikec.ir.types import Timing
 from spikec.model import InputSpec, Model, save
@@ -36,6 +37,8 @@ from spikec.target import Arrays, Target
 
 FORMAT = {"format": "spikec-export", "version": 1}
 SOURCE = "source.pt"
+MANIFEST = "manifest.json"
+"""What makes a folder an export: only such a folder, or an empty one, is replaced by force."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,12 @@ class Exported:
     """What an export folder says of itself, besides the target's own files.
 
     Args:
-        manifest: as written.
         target: its reader and runtime.
         graph: what was exported.
         inputs, steps: of the golden run.
         doubts: where manifest, source and golden run disagree; empty where they do not.
     """
 
-    manifest: Mapping[str, Any]  # Any: JSON
     target: Target
     graph: Graph
     inputs: Arrays
@@ -93,17 +94,32 @@ def write_export(
     """
     steps = steps or graph.steps
     _check_report(report_json, graph)
-    with new_folder(folder, force) as part:
+    check_folder(folder, force=force)
+    with new_folder(folder, replace=force) as part:
         target.writer(graph, part)
         described = _manifest(target, graph, part, steps, dialect, passes, manifest or {})
         if report_json is not None:
-            (part / "report.json").write_text(report_json, encoding="utf-8")
+            write_text(part / "report.json", report_json)
         inputs = {name: data[name] for name in graph.inputs if name in data}
         write_golden(part / "golden.npz", inputs, golden_run(graph, data, steps))
         write_arrays(part / "inputs.npz", inputs)
         save(source_model(graph, folder.name, steps), part / SOURCE)
-        (part / MANIFEST).write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_json(part / MANIFEST, described)
     return folder
+
+
+def check_folder(folder: Path, *, force: bool = False) -> None:
+    """Does nothing where an export may be written at `folder`; asked before the work whose result goes there.
+
+    Raises:
+        OutputError: something stands there; with `force`, something that is neither an export nor an empty folder.
+    """
+    if not os.path.lexists(folder):
+        return
+    if not force:
+        raise OutputError("exists already", where=str(folder), mend="another -o, or --force to replace an export")
+    if not (folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))):
+        raise OutputError("exists already and is no export of spikec", where=str(folder), mend="another -o")
 
 
 def verify_export(folder: Path) -> Verdict:
@@ -136,7 +152,7 @@ def read_export(folder: Path) -> Exported:
     if not same_traces(golden_run(graph, inputs, steps), traces, TOLERANCE):
         doubts.append(f"golden.npz is not what the graph in {SOURCE} does")
     target = load(manifest["target"], manifest["dialect"])
-    return Exported(manifest, target, graph, inputs, steps, tuple(doubts))
+    return Exported(target, graph, inputs, steps, tuple(doubts))
 
 
 def source_model(graph: Graph, name: str, steps: int) -> Model:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from spikec.backend.compare import Comparison
-from spikec.backend.folder import write_whole
+from spikec.files import write_json
 
 SCHEMA_VERSION = 1
 FILE = "verdict.json"
@@ -84,5 +83,5 @@ class Verdict:
             OutputError: it cannot be written.
         """
         path = folder / FILE
-        write_whole(path, json.dumps(self.as_json(), indent=1, sort_keys=True) + "\n")
+        write_json(path, self.as_json())
         return path

@@ -39,15 +39,6 @@ HINTS = {
 }
 
 
-def verify(target: Target, folder: Path, graph: Graph, data: Arrays, steps: int | None = None) -> Verdict:
-    """Judges the export in `folder` and writes verdict.json there, passed or failed.
-
-    Args, Raises: as `judge`, and
-        VerificationFailed: the verdict is 'failed'; it stands in verdict.json.
-    """
-    return settle(judge(target, folder, graph, data, steps), folder)
-
-
 def settle(verdict: Verdict, folder: Path) -> Verdict:
     """Writes the verdict, then raises where it failed.
 

@@ -23,12 +23,13 @@ from spikec.ir.types import Timing
 Record = Callable[..., View]
 
 
-def _pair(value: Any) -> tuple[int, int]:  # Any: torch takes a number or a pair
-    return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[-1]))
+def _sizes(value: Any, axes: int) -> tuple[int, ...]:  # Any: torch takes a number, or a sequence of one or each
+    return (int(value),) * axes if isinstance(value, int) else (int(value[0]), int(value[-1]))[:axes]
 
 
-def _single(value: Any) -> tuple[int]:  # Any: torch takes a number or a sequence of one
-    return (int(value),) if isinstance(value, int) else (int(value[0]),)
+def _pair(value: Any) -> tuple[int, int]:  # Any: as above
+    rows, columns = _sizes(value, 2)
+    return rows, columns
 
 
 def _batched(r: Recorder, x: View, axes: int) -> View:
@@ -50,38 +51,26 @@ def _linear(r: Recorder, y: Tensor, input: View, weight: Tensor, bias: Tensor | 
     return r.add(Linear(), x, weights={"weight": weight, "bias": bias})
 
 
-def _conv2d(
-    r: Recorder,
-    y: Tensor,
-    input: View,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,  # Any: see _pair
-    padding: Any = 0,  # Any: see _pair, or a word
-    dilation: Any = 1,  # Any: see _pair
-    groups: int = 1,
-) -> View:
-    if isinstance(padding, str):
-        raise r.error(f"padding='{padding}' is not taken", mend="give the padding as numbers")
-    op = Conv2d(_pair(stride), _pair(padding), _pair(dilation), groups)
-    return r.add(op, _batched(r, input, 3), weights={"weight": weight, "bias": bias})
+def _convolution(op: Callable[..., Conv1d | Conv2d], axes: int) -> Record:
+    """Takes torch's convolution over `axes` axes."""
 
+    def record(
+        r: Recorder,
+        y: Tensor,
+        input: View,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,  # Any: see _sizes
+        padding: Any = 0,  # Any: see _sizes, or a word
+        dilation: Any = 1,  # Any: see _sizes
+        groups: int = 1,
+    ) -> View:
+        if isinstance(padding, str):
+            raise r.error(f"padding='{padding}' is not taken", mend="give the padding as numbers")
+        windows = (_sizes(value, axes) for value in (stride, padding, dilation))
+        return r.add(op(*windows, groups), _batched(r, input, axes + 1), weights={"weight": weight, "bias": bias})
 
-def _conv1d(
-    r: Recorder,
-    y: Tensor,
-    input: View,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,  # Any: see _single
-    padding: Any = 0,  # Any: see _single, or a word
-    dilation: Any = 1,  # Any: see _single
-    groups: int = 1,
-) -> View:
-    if isinstance(padding, str):
-        raise r.error(f"padding='{padding}' is not taken", mend="give the padding as a number")
-    op = Conv1d(_single(stride), _single(padding), _single(dilation), groups)
-    return r.add(op, _batched(r, input, 2), weights={"weight": weight, "bias": bias})
+    return record
 
 
 def _batch_norm(
@@ -259,8 +248,8 @@ T = torch.Tensor
 
 FUNCTIONS: dict[Any, Record] = {  # Any: functions and method descriptors
     F.linear: _linear,
-    torch.conv1d: _conv1d,
-    torch.conv2d: _conv2d,
+    torch.conv1d: _convolution(Conv1d, 1),
+    torch.conv2d: _convolution(Conv2d, 2),
     F.batch_norm: _batch_norm,
     F.max_pool2d: _max_pool2d,
     F.avg_pool2d: _avg_pool2d,

@@ -41,11 +41,9 @@ def _check_stated(node: Node) -> None:
     """What the rules after this one rely on: a type for each result, and a scope that can be printed."""
     results = 1 + len(node.op.extra_results)
     if len(node.types) != results:
-        raise VerifyError(
-            f"{place(node)}: {node.op.mnemonic} has {results} result(s), {len(node.types)} type(s) stated"
-        )
+        raise VerifyError(f"{node.place}: {node.op.mnemonic} has {results} result(s), {len(node.types)} type(s) stated")
     if node.scope and not NAME.fullmatch(node.scope):
-        raise VerifyError(f"{place(node)}: '{node.scope}' is no module path: letters, digits, _ . - expected")
+        raise VerifyError(f"{node.place}: '{node.scope}' is no module path: letters, digits, _ . - expected")
 
 
 def _check_names(graph: Graph) -> None:
@@ -62,7 +60,7 @@ def _check_weights(graph: Graph) -> None:
     for node in graph.nodes:
         for slot, name in node.weights.items():
             if name not in graph.weights:
-                raise VerifyError(f"{place(node)}: weight '{name}' of slot {slot} is not in the graph")
+                raise VerifyError(f"{node.place}: weight '{name}' of slot {slot} is not in the graph")
     used = {name for node in graph.nodes for name in node.weights.values()}
     for name in graph.weights:
         if not NAME.fullmatch(name):
@@ -86,7 +84,7 @@ def _check_types(graph: Graph) -> None:
         for value in node.inputs:
             # A Delay may stand before its operand, with the type that it declares.
             if value not in known and not (isinstance(node.op, Delay) and value in graph.types):
-                raise VerifyError(f"{place(node)}: operand '%{value}' is not defined before it")
+                raise VerifyError(f"{node.place}: operand '%{value}' is not defined before it")
         _check_node(graph, node, {**known, **{v: graph.types[v] for v in node.inputs}})
         known.update(node.results)
 
@@ -95,14 +93,14 @@ def _check_node(graph: Graph, node: Node, types: Mapping[str, TensorType]) -> No
     inferred = infer_types(node, types, graph.weights)
     if inferred != node.types:
         stated, found = "; ".join(map(str, node.types)), "; ".join(map(str, inferred))
-        raise VerifyError(f"{place(node)}: the type stated is {stated}, its operands give {found}")
+        raise VerifyError(f"{node.place}: the type stated is {stated}, its operands give {found}")
 
 
 def _check_cycles(graph: Graph) -> None:
     for node in graph.nodes_of(Delay):
         steps = np.asarray(graph.weights[node.weights["steps"]].values, dtype=np.float64)
         if (steps < 0).any() or (steps != np.floor(steps)).any():
-            raise VerifyError(f"{place(node)}: a Delay's steps must be whole and at least 0, found {steps.tolist()}")
+            raise VerifyError(f"{node.place}: a Delay's steps must be whole and at least 0, found {steps.tolist()}")
     edges: nx.DiGraph[str] = nx.DiGraph()
     for node in graph.nodes:
         for value in node.inputs:
@@ -113,9 +111,4 @@ def _check_cycles(graph: Graph) -> None:
         cyclic = len(component) > 1 or edges.has_edge(*(next(iter(component)),) * 2)
         for node in delays if cyclic else ():
             if np.asarray(graph.weights[node.weights["steps"]].values, dtype=np.float64).min() < 1:
-                raise VerifyError(f"{place(node)}: a Delay inside a cycle must be at least 1 step")
-
-
-def place(node: Node) -> str:
-    """The node's name and module path, as errors print them."""
-    return node.place
+                raise VerifyError(f"{node.place}: a Delay inside a cycle must be at least 1 step")

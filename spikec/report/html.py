@@ -64,7 +64,7 @@ def estimate_html(report: Report) -> str:
         kinds=[kind for kind in kinds if kind not in report.left_out],
         others=[kind for kind in kinds if kind in report.left_out],
         energy=energy,
-        folded=folded_line(rows),
+        folded=folded_line([row for row in rows if not row.priced], "without a price"),
         sections=sections(report),
         json=script_json(report.to_dict()),
     )

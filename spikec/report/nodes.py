@@ -89,17 +89,19 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(dict.fromkeys(names), key=lambda name: SYNAPTIC.index(name) if name in SYNAPTIC else len(SYNAPTIC))
 
 
-def folded_line(rows: Sequence[NodeRow]) -> str:
-    """One line for the nodes without a price, ops by how often; empty where there is none.
+def folded_line(rows: Sequence[NodeRow], why: str) -> str:
+    """One line for nodes that are not shown, ops by how often; empty where there is none.
 
-    `+ 23 nodes that the chip prices at nothing: lif (12), reshape (8), transpose (3)`
+    `+ 11 nodes without counts: reshape (8), transpose (3)`
+
+    Args:
+        rows: those nodes.
+        why: what is true of them, behind 'nodes'.
     """
-    ops = Counter(row.op for row in rows if not row.priced)
-    if not ops:
+    if not rows:
         return ""
-    names = ", ".join(f"{op} ({times})" for op, times in ops.most_common())
-    nodes = "node" if ops.total() == 1 else "nodes"
-    return f"+ {ops.total()} {nodes} that the chip prices at nothing: {names}"
+    names = ", ".join(f"{op} ({times})" for op, times in Counter(row.op for row in rows).most_common())
+    return f"+ {len(rows)} node{'s' * (len(rows) != 1)} {why}: {names}"
 
 
 def _row(node: Mapping[str, object], scopes: Mapping[str, int], total: object) -> NodeRow:

@@ -14,9 +14,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from spikec.cost import Report
 from spikec.errors import UsageError
+from spikec.files import write_bytes
 from spikec.report import units
 from spikec.report.nodes import NodeRow, priced_rows, terms_of
-from spikec.report.output import write_whole
 from spikec.report.sections import headline
 from spikec.report.units import Unit, unit_of
 from spikec.report.view import StudyRow, StudyView, hypervolumes
@@ -79,7 +79,7 @@ def front_svg(view: StudyView) -> str:
 def _write(draw: Callable[[Figure], None], path: Path) -> None:
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(found=f"a plot called {path.name}", expected=f"a name that ends in {', '.join(_FORMATS)}")
-    write_whole(path, _rendered(draw, _FORMATS[path.suffix.lower()]))
+    write_bytes(path, _rendered(draw, _FORMATS[path.suffix.lower()]))
 
 
 def _rendered(draw: Callable[[Figure], None], kind: str) -> bytes:

@@ -30,7 +30,7 @@ def estimate_table(report: Report, width: int = 100, *, verbose: bool = False) -
     Args:
         report: what to show.
         width: columns; at least 60 are of use.
-        verbose: also every node that the chip has no price for.
+        verbose: also the nodes that count nothing, such as reshapes.
     """
     return plain_text(lambda console: print_estimate(report, console, verbose=verbose), width)
 
@@ -38,11 +38,11 @@ def estimate_table(report: Report, width: int = 100, *, verbose: bool = False) -
 def print_estimate(report: Report, console: Console, *, verbose: bool = False) -> None:
     """Prints the table to a console; bars of each node's share are drawn on a terminal only."""
     rows = node_rows(report)
-    shown = [row for row in rows if row.priced or verbose]
+    shown = [row for row in rows if row.priced or row.counts or verbose]
     console.print(Text(headline(report), style="bold"))
     kinds = _kinds(shown, report, console.width, verbose=verbose)
     console.print(_nodes_table(shown, console, kinds), highlight=False)
-    folded = "" if verbose else folded_line(rows)
+    folded = folded_line([row for row in rows if row not in shown], "without counts")
     if folded:
         console.print(Padding(Text(folded, style="dim"), (0, 0, 0, 2)))
     for section in sections(report):
@@ -98,8 +98,8 @@ class _Kinds(NamedTuple):
 def _kinds(rows: Sequence[NodeRow], report: Report, width: int, *, verbose: bool) -> _Kinds:
     kinds = kinds_of(rows)
     priced = [kind for kind in kinds if kind not in report.left_out]
-    # What is left out stands below in its own block, so only the verbose table repeats it node by node.
-    left_out = [kind for kind in kinds if kind in report.left_out and verbose]
+    # What is left out stands below in its own block, so a narrow table does not repeat it node by node.
+    left_out = [kind for kind in kinds if kind in report.left_out and (verbose or width >= _WIDE)]
     own = priced[: 4 if width >= _WIDE else 2]
     return _Kinds(own, [*priced[len(own) :], *left_out])
 
@@ -118,8 +118,8 @@ def _cells(rows: Sequence[NodeRow], console: Console, kinds: _Kinds) -> tuple[li
             row.rate_text,
             *(_count_cell(row, kind) for kind in kinds.own),
             *([row.listed(kinds.others)] if kinds.others else []),
-            energy.number(row.energy_pj),
-            units.percent(row.share),
+            energy.number(row.energy_pj) if row.priced else "-",
+            units.percent(row.share) if row.priced else "-",
             *([bar(row.share)] if bars else []),
         ]
         for row in rows

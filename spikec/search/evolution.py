@@ -30,8 +30,6 @@ class EvolutionOptions:
         depth_mutation: P_d, the probability of redrawing a parent's depth.
         gene_mutation: P_m, the probability of redrawing each of its other genes.
         crossover: the share of each generation that is crossed; the rest is mutated.
-        generations: how many follow the initial population in the paper; see `budget`. A sampler asked for
-            more goes on.
         alpha: the weight of energy in F_AEB.
         tries: how many children are bred until one is new, before a random one is taken.
     """
@@ -43,14 +41,8 @@ class EvolutionOptions:
     depth_mutation: Annotated[float, Field(ge=0.0, le=1.0)] = 0.3
     gene_mutation: Annotated[float, Field(ge=0.0, le=1.0)] = 0.4
     crossover: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
-    generations: Annotated[int, Field(ge=0)] = 20
     alpha: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     tries: Annotated[int, Field(ge=1)] = 10
-
-    @property
-    def budget(self) -> int:
-        """The trials of a whole search: the initial population and every generation."""
-        return self.population * (1 + self.generations)
 
 
 class Evolution:

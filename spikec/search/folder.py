@@ -1,17 +1,14 @@
 """The folder of a study: which files it has, how it comes to be in one step, and how it is read back."""
 
-import errno
 import hashlib
 import json
 import os
-import shutil
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikec.errors import OutputError, StudyError
+from spikec.errors import StudyError
+from spikec.files import new_folder, write_text
 from spikec.search.config import StudyConfig, config_toml, parse_config
 from spikec.search.space import SearchSpace
 from spikec.search.spacefile import parse_space, space_toml
@@ -50,22 +47,12 @@ def make(folder: Path, files: Files) -> None:
         CONFIG: config_toml(files.config),
         FINGERPRINTS: json.dumps(dict(files.fingerprints), indent=2, sort_keys=True) + "\n",
     }
-    with os_errors(folder):
-        if folder.exists():
-            mend = "--resume goes on with it" if (folder / DATABASE).exists() else "another folder"
-            raise OutputError(found="exists already", where=str(folder), expected="a new folder", mend=mend)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Made under another name and renamed once whole, so that a folder of this name always is a study.
-        stage = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-        try:
-            stage.mkdir()
-            for name, text in texts.items():
-                _write_durably(stage / name, text)
-            Store.create(stage / DATABASE, {name: _sha256(text) for name, text in texts.items()})
-            stage.rename(folder)
-        except BaseException:
-            shutil.rmtree(stage, ignore_errors=True)
-            raise
+    # A folder of this name always is a whole study.
+    mend = "--resume goes on with it" if os.path.lexists(folder / DATABASE) else "another folder"
+    with new_folder(folder, mend=mend) as part:
+        for name, text in texts.items():
+            write_text(part / name, text)
+        Store.create(part / DATABASE, {name: _sha256(text) for name, text in texts.items()})
 
 
 def read_files(folder: Path, store: Store) -> Files:
@@ -121,27 +108,6 @@ def require_same(stored: Mapping[str, str], now: Mapping[str, str], folder: Path
             where=str(folder),
             mend="resume with the same, or start a new study",
         )
-
-
-@contextmanager
-def os_errors(path: Path) -> Iterator[None]:
-    """Turns what the system says about writing at `path` into an OutputError that names it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutputError(found="the disk is full", where=str(path), mend="free some space") from error
-        reason = error.strerror or str(error)
-        raise OutputError(
-            found=f"cannot be written ({reason})", where=str(path), expected="a folder that may be written"
-        ) from error
-
-
-def _write_durably(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sha256(text: str) -> str:

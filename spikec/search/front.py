@@ -1,4 +1,4 @@
-"""Fronts: which rows nothing beats, how they crowd, the volume they cover, and the knee among them."""
+"""Fronts: which rows nothing beats, how they crowd, and the volume they cover."""
 
 from collections.abc import Mapping, Sequence
 
@@ -84,24 +84,3 @@ def hypervolume(rows: Sequence[Values], objectives: Sequence[Objective]) -> floa
     coords = points(rows, objectives)
     inside = coords[(coords < corner).all(axis=1)]
     return float(HV(ref_point=corner)(inside)) if len(inside) else 0.0
-
-
-def knee(rows: Sequence[Values], objectives: Sequence[Objective]) -> int:
-    """The row of the front that lies farthest below the line through the front's two ends, as an index.
-
-    Both axes scaled to the front's range. Das, Structural Optimization 18, 1999 (normal-boundary
-    intersection). A front that nowhere bends inwards, or has fewer than three rows, has its knee at its best
-    row in the first objective.
-
-    Raises:
-        StudyError: no rows, or other than two objectives.
-    """
-    if len(objectives) != 2 or not rows:
-        raise StudyError("a knee needs two objectives and at least one row")
-    front = nondominated(rows, objectives)
-    coords = points([rows[i] for i in front], objectives)
-    span = np.ptp(coords, axis=0)
-    scaled = (coords - coords.min(axis=0)) / np.where(span > 0, span, 1.0)
-    below = 1.0 - scaled.sum(axis=1)
-    best_first = int(np.argmin(scaled[:, 0]))
-    return front[int(np.argmax(below)) if below.max() > 1e-12 else best_first]

@@ -18,7 +18,7 @@ class Objective:
         name: the key of its value in what a trial is told, such as accuracy (a fraction) or energy_pj.
         direction: 'max' or 'min'.
         axis: 'log10' where ratios matter and not differences, as for energy; its values must be above 0.
-            Fronts do not depend on it; crowding, knee and hypervolume do.
+            Fronts do not depend on it; crowding and hypervolume do.
         reference: the value, in the objective's own unit, that hypervolume is measured from; fixed for a
             study.
     """

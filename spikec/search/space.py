@@ -115,10 +115,6 @@ class SearchSpace:
         """Every size gene at its greatest, neurons as usual: the supernet's own shape."""
         return self._uniform({g.name: g.greatest if g.role == "size" else g.standard for g in self.genes})
 
-    def smallest(self) -> Genome:
-        """Every size gene at its least, neurons as usual."""
-        return self._uniform({g.name: g.least if g.role == "size" else g.standard for g in self.genes})
-
     def corners(self) -> tuple[Genome, ...]:
         """Sizes at their least or greatest, times neurons at theirs: at most 4, no duplicates.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 import pickle
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import Any
 
 import torch
 
-from spikec.errors import ModelFileError, OutputError
+from spikec.errors import ModelFileError
+from spikec.files import write_file
 
 FORMAT = "spikec-checkpoint"
 VERSION = 1
@@ -34,18 +33,7 @@ def save_checkpoint(path: Path, state: Mapping[str, object]) -> None:
     Raises:
         OutputError: it cannot be written; what stood under `path` is still there.
     """
-    partial = path.with_name(path.name + ".partial")
-    content = io.BytesIO()  # torch hides a full disk behind a RuntimeError of its own
-    torch.save({"format": FORMAT, "version": VERSION, **state}, content)
-    try:
-        with partial.open("wb") as file:
-            file.write(content.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())  # the rename must not reach the disk before the bytes
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+    write_file(path, lambda file: torch.save({"format": FORMAT, "version": VERSION, **state}, file))
 
 
 def load_checkpoint(path: Path, keys: Collection[str]) -> dict[str, Any]:  # Any: each key has its own type

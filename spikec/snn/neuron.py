@@ -71,8 +71,6 @@ AUTO_SPIKFORMER = Convention(decay_input=False, fires_at=">")
 """Auto-Spikformer's eq. 1 (Che et al., 2024): no input decay, fires when the membrane exceeds the threshold,
 hard reset. The equation says nothing of gradients: reset and surrogate are treated as Spikformer's."""
 
-CONVENTIONS = {"spikformer": SPIKFORMER, "auto-spikformer": AUTO_SPIKFORMER}
-
 
 class LIFNeuron(nn.Module):
     """A multi-step LIF layer: each membrane v starts at v_reset at every call, nothing is kept between.

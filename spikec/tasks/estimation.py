@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ from hwmodels.policies import preset
 from hwmodels.registry import load as load_hardware
 from hwmodels.totals import left_out, standard_error_pj, total_bounds_pj, total_counts, weakest_evidence
 from spikec import model as models
-from spikec.cost import SCHEMA_VERSION, Cost, Policy, Report
+from spikec.cost import SCHEMA_VERSION, Cost, Counts, Policy, Report
 from spikec.data import source
 from spikec.errors import DataError, UnsupportedOp, UsageError
 from spikec.ir.graph import Graph
 from spikec.ir.types import Timing
-from spikec.model import Model
+from spikec.model import Model, StoredCounts
 from spikec.report.view import Refusal
-from spikec.tasks.pricing import EVALUATION, Priced, price, price_rates
+from spikec.tasks.pricing import EVALUATION, Priced, price, price_counts, price_rates
 from spikec.tasks.rates import read_rates
 
 MAX_SAMPLES = 1024
@@ -41,6 +41,9 @@ class Question:
         samples: how many of them, from the first on; all (at most 1,024) unless given.
         rates: a file of published rates, in place of data.
         steps: T; the model's own unless given.
+
+    Raises:
+        UsageError: samples or steps below 1.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -50,6 +53,11 @@ class Question:
     samples: int | None = None
     rates: Path | None = None
     steps: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("samples", self.samples), ("steps", self.steps)):
+            if value is not None and value < 1:
+                raise UsageError(f"--{name} {value}", expected="1 or more")
 
 
 def estimate(
@@ -70,7 +78,7 @@ def estimate(
         raise UsageError("--rates and --data contradict each other", mend="give one of them")
     chips = [load_hardware(name) for name in hardware]
     loaded = models.load(model) if isinstance(model, Path) else model
-    samples = None if question.rates is not None else samples_of(loaded, question)
+    samples = samples_of(loaded, question) if needs_samples(loaded, question) else None
     answers: list[Report | Refusal] = []
     for chip in chips:
         try:
@@ -88,6 +96,28 @@ def named_question(name: str, **fields: Any) -> Question:  # Any: the other fiel
     """
     found = preset(name)
     return Question(policy=found.policy, pipeline=found.pipeline, policy_name=name, **fields)
+
+
+def needs_samples(model: Model, question: Question) -> bool:
+    """Whether to run the network: not with rates, nor where the file has counts and nothing to count on."""
+    if question.rates is not None:
+        return False
+    return question.data is not None or model.calibration is not None or model.counts is None
+
+
+def with_counts(model: Model, hardware: str, question: Question) -> Model:
+    """The model with counts in the place of its calibration batch: it is then estimated without data.
+
+    The counts serve this hardware's probes under this policy, and every other that asks the same questions.
+
+    Raises:
+        DataError: there is nothing to count on.
+    """
+    chip, samples = load_hardware(hardware), samples_of(model, question)
+    steps = _steps(model.graph, question, samples)
+    priced = price(model.graph, samples.inputs, steps, chip, question.policy, question.pipeline)
+    assert isinstance(priced.activity, Counts)
+    return replace(model, calibration=None, counts=StoredCounts(priced.activity, dict(samples.facts)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,20 +170,21 @@ def _fitting(model: Model, inputs: NDArray[np.float32], spec: str) -> NDArray[np
 
 def _report(model: Model, chip: HardwareModel, question: Question, samples: Batch | None) -> Report:
     graph, steps = model.graph, _steps(model.graph, question, samples)
-    if samples is None:
-        assert question.rates is not None
+    facts: dict[str, Any]  # Any: JSON
+    if samples is not None:
+        priced = price(graph, samples.inputs, steps, chip, question.policy, question.pipeline)
+        facts = dict(samples.facts)
+    elif question.rates is not None:
         rates = read_rates(question.rates, graph, steps)
-        facts: Mapping[str, Any] = {
-            "spec": f"rates:{question.rates.name}",
-            "samples": 0,
-            "seed": None,
-            "source": "--rates",
-        }  # Any: JSON
-        return report_of(
-            model, chip, question, price_rates(graph, rates, chip, question.policy, question.pipeline), facts
-        )
-    priced = price(graph, samples.inputs, steps, chip, question.policy, question.pipeline)
-    return report_of(model, chip, question, priced, samples.facts)
+        priced = price_rates(graph, rates, chip, question.policy, question.pipeline)
+        facts = {"spec": f"rates:{question.rates.name}", "samples": 0, "seed": None, "source": "--rates"}
+    else:
+        assert model.counts is not None
+        if question.steps not in (None, model.counts.counts.steps):
+            raise DataError(f"--steps {question.steps}", expected=f"{model.counts.counts.steps}, as it was counted")
+        priced = price_counts(graph, model.counts.counts, chip, question.policy, question.pipeline)
+        facts = {**model.counts.facts, "source": "the counts in the model's file"}
+    return report_of(model, chip, question, priced, facts)
 
 
 def _steps(graph: Graph, question: Question, samples: Batch | None) -> int:
@@ -163,8 +194,6 @@ def _steps(graph: Graph, question: Question, samples: Batch | None) -> int:
         own = int(samples.inputs.shape[1])
         if question.steps not in (None, own):
             raise DataError(f"--steps {question.steps} on frames of {own} steps", mend=f"--steps {own}, or other data")
-    if question.steps is not None and question.steps < 1:
-        raise UsageError(f"--steps {question.steps}", expected="1 or more")
     return question.steps or own
 
 
@@ -212,6 +241,9 @@ def _row(cost: Cost, samples: int) -> dict[str, Any]:  # Any: JSON
         "rate": cost.rate,
         "counts": {kind: count / samples for kind, count in cost.counts.items()},
         "energy_pj": {term: energy / samples for term, energy in cost.energy_pj.items()},
+        "energy_pj_low": None if cost.low_pj is None else cost.low_pj / samples,
+        "energy_pj_high": None if cost.high_pj is None else cost.high_pj / samples,
+        "latency_ns": cost.latency_ns,
     }
 
 

@@ -12,11 +12,11 @@ from hwmodels.registry import load as load_hardware
 from passes.manager import run as run_passes
 from spikec import model as models
 from spikec.backend import registry
-from spikec.backend.export import verify_export, write_export
+from spikec.backend.export import check_folder, verify_export, write_export
 from spikec.backend.verdict import Verdict
 from spikec.backend.verify import LEAST_SAMPLES
 from spikec.cost import Policy
-from spikec.errors import DataError, OutputError, UsageError
+from spikec.errors import DataError, UsageError
 from spikec.ir.graph import Graph
 from spikec.model import Model
 from spikec.target import Target
@@ -84,8 +84,7 @@ def export(
         raise UsageError(f"--samples {samples}", expected=f"at least {LEAST_SAMPLES}, since few inputs see few faults")
     loaded = models.load(model) if isinstance(model, Path) else model
     taken = registry.load(target, dialect)
-    if out.exists() and not force:
-        raise OutputError("it exists already", where=str(out), mend="another -o, or --force to replace an export")
+    check_folder(out, force=force)
     passed = run_passes(loaded.graph, taken.pipeline)
     legal = replace(loaded, graph=passed.graph)
     question = Question(policy=EXPORT_POLICY, pipeline=(), data=data, samples=samples)

@@ -7,7 +7,7 @@ same number to the last digit, on the same machine and versions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,12 +19,14 @@ from hwmodels.model import HardwareModel, Pipeline
 from hwmodels.policies import pipeline_for
 from hwmodels.totals import total_energy_pj
 from passes.manager import run as run_passes
-from spikec.cost import Cost, Policy, Rates
+from spikec.cost import Activity, Cost, Counts, Policy, Probe, Rates
 from spikec.ir.graph import Graph
 from spikec.ir.types import Timing
 from spikec.run.interp import Interpreter
 
-EVALUATION = "interpreter, float32, one batch, one thread"
+BATCH = 256
+"""Samples a batch: a calibration batch is one, larger data are several."""
+EVALUATION = f"interpreter, float32, one thread, in batches of at most {BATCH} samples"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +37,25 @@ class Priced:
         graph: after the chip's pipeline: what would run, and what was priced.
         passes: the passes that changed it, in order, with their parameters.
         costs: one a node, in the graph's order.
-        samples, steps: of the run.
+        activity: the counts or rates that were priced.
         outputs: of the run, by value, [samples, ...]; empty where rates were given.
     """
 
     graph: Graph
     passes: tuple[str, ...]
     costs: tuple[Cost, ...]
-    samples: int
-    steps: int
+    activity: Activity
     outputs: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def samples(self) -> int:
+        """Samples of the run; 1 where rates were given."""
+        return self.activity.samples
+
+    @property
+    def steps(self) -> int:
+        """T of the run."""
+        return self.activity.steps
 
     @property
     def energy_pj(self) -> float:
@@ -83,7 +94,7 @@ def price(
 
     Args:
         graph: as traced.
-        inputs: [samples, *shape], or [samples, T, *shape] for frames; one batch.
+        inputs: [samples, *shape], or [samples, T, *shape] for frames; run in batches of at most `BATCH`.
         steps: T.
         hardware: the chip.
         policy: how operations are counted.
@@ -93,14 +104,52 @@ def price(
         DataError: the samples do not fit the graph's input.
     """
     priced, applied = legal(graph, hardware, policy, pipeline)
-    partition = hardware.plan(priced, policy)
-    probes = hardware.probes(priced, policy, partition)
+    probes = hardware.probes(priced, policy, hardware.plan(priced, policy))
     with one_thread():
-        outputs, counts = Interpreter(torch.float32).run_and_count(priced, feed(graph, inputs), probes, steps)
-    mapping = hardware.place(partition, counts)
-    costs = hardware.price(priced, counts, policy, mapping)
-    arrays = {name: value.double().numpy() for name, value in outputs.items()}
-    return Priced(priced, applied, costs, counts.samples, counts.steps, arrays)
+        runs = [
+            Interpreter(torch.float32).run_and_count(priced, feed(graph, inputs[at : at + BATCH]), probes, steps)
+            for at in range(0, max(len(inputs), 1), BATCH)
+        ]
+    outputs = {name: np.concatenate([run[0][name].double().numpy() for run in runs]) for name in priced.outputs}
+    return _priced(priced, applied, joined(probes, [run[1] for run in runs]), hardware, policy, outputs)
+
+
+def price_counts(
+    graph: Graph, counts: Counts, hardware: HardwareModel, policy: Policy, pipeline: Pipeline | None = None
+) -> Priced:
+    """What `graph` costs at counts that were taken before.
+
+    Raises:
+        DataError: they answer other questions than this chip and policy ask.
+    """
+    priced, applied = legal(graph, hardware, policy, pipeline)
+    return _priced(priced, applied, counts, hardware, policy, {})
+
+
+def _priced(
+    graph: Graph,
+    applied: tuple[str, ...],
+    counts: Counts,
+    hardware: HardwareModel,
+    policy: Policy,
+    outputs: Mapping[str, NDArray[np.float64]],
+) -> Priced:
+    mapping = hardware.place(hardware.plan(graph, policy), counts)
+    costs = hardware.price(graph, counts, policy, mapping)
+    return Priced(graph, applied, costs, counts, outputs)
+
+
+def joined(probes: Sequence[Probe], parts: Sequence[Counts]) -> Counts:
+    """The counts of batches as those of one run over all their samples; exact, since counts are whole numbers."""
+    if len(parts) == 1:
+        return parts[0]
+    answers: dict[str, NDArray[np.int64]] = {}
+    for probe in probes:
+        stacked = np.concatenate([part.of(probe) for part in parts])
+        if "sample" not in probe.keep:
+            stacked = (stacked.max if probe.kind == "max" else stacked.sum)(axis=0, keepdims=True)
+        answers[probe.key] = stacked
+    return Counts(answers, sum(part.samples for part in parts), parts[0].steps)
 
 
 def price_rates(
@@ -115,7 +164,7 @@ def price_rates(
     priced, applied = legal(graph, hardware, policy, pipeline)
     hardware.plan(priced, policy)
     costs = hardware.price(priced, rates, policy)
-    return Priced(priced, applied, costs, rates.samples, rates.steps, {})
+    return Priced(priced, applied, costs, rates, {})
 
 
 def feed(graph: Graph, inputs: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:

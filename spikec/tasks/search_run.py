@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from spikec.errors import StudyError, TraceError
+from spikec.files import write_json
 from spikec.ir.graph import Graph
 from spikec.model import Model, save
 from spikec.search import record as records
@@ -31,7 +32,6 @@ from spikec.snn.config import config_to_plain
 from spikec.snn.graph_builder import build_graph
 from spikec.snn.supernet import Supernet
 from spikec.snn.training import Progress, train_supernet
-from spikec.tasks.files import write_json
 from spikec.tasks.networks import model_of_network
 from spikec.tasks.pricing import one_thread
 from spikec.tasks.search_setup import Setup

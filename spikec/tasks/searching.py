@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spikec.files import write_text
 from spikec.report.plots import front_plot
 from spikec.report.study_html import study_html
 from spikec.report.view import StudyView
-from spikec.tasks.files import write_text
 from spikec.tasks.search_run import Tick, baseline, finals, open_study, results, screen, settings_from, trained
 from spikec.tasks.search_setup import SearchSettings, set_up, settings_of
 from spikec.tasks.study_view import view_of

@@ -1,5 +1,6 @@
 """fold-batchnorm: text before and after, the same numbers, and what it leaves alone."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from passes.fold_batchnorm import FoldBatchNorm
 from spikec.ir.linear import BatchNorm
-from spikec.ir.types import FLOAT64, IntFormat, Role, Weight
+from spikec.ir.types import FLOAT64, IntFormat, Role, Weight, weight_of
 
 NORM = {"g": (4,), "b": (4,), "m": (4,), "v": Weight(np.float32([0.5, 1.0, 1.5, 2.0]), Role.STATISTIC)}
 NEURON = {"tau": 2.0, "vth": 1.0}
@@ -193,6 +194,26 @@ def test_leaves_alone(case, make_graph):
     given = {"w": (4, 4), **NORM, **NEURON}
     graph = make_graph(text, **{name: value for name, value in given.items() if f"={name}" in text})
     assert FoldBatchNorm()(graph) is graph
+
+
+def test_statistics_in_fixed_point_count_as_what_they_stand_for(make_graph):
+    text = """
+        graph(%x: real step [4,4]) steps 2
+        %c = linear(%x; weight=w)
+        %n = batch_norm(%c; weight=g, bias=b, mean=m, var=v) {axis=1}
+        return %n
+        """
+    codes = np.array([3, -8, 5, 1], np.int8)
+    norm = {
+        **NORM,
+        "m": Weight(codes, Role.STATISTIC, IntFormat(8, 0.25)),
+        "v": weight_of(np.array([1.0, 2.0, 0.5, 1.5]), Role.STATISTIC),
+    }
+    fixed = make_graph(text, w=(4, 4), **norm)
+    weights = {**fixed.weights, "m": weight_of(codes * 0.25, Role.STATISTIC)}
+    after = FoldBatchNorm()(fixed)
+    assert after is not fixed
+    assert after.sha256 == FoldBatchNorm()(replace(fixed, weights=weights)).sha256
 
 
 def test_leaves_fixed_point_alone(make_graph):

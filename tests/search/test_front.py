@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikec.errors import StudyError
-from spikec.search.front import crowding, hypervolume, knee, nondominated, ranks
+from spikec.search.front import crowding, hypervolume, nondominated, ranks
 from spikec.search.objectives import Objective, coordinates, finite
 
 LINEAR = (Objective("accuracy", "max", reference=0.0), Objective("energy_pj", "min", reference=10.0))
@@ -67,19 +67,6 @@ def test_hypervolume_in_decades():
 def test_hypervolume_needs_references():
     with pytest.raises(StudyError, match="reference value for energy_pj"):
         hypervolume(rows((1, 1)), (LINEAR[0], Objective("energy_pj", "min")))
-
-
-def test_the_knee_is_where_the_front_bends():
-    table = rows((0.1, 1), (0.8, 2), (0.85, 6), (0.9, 9), (0.3, 5))
-    assert knee(table, LINEAR) == 1
-    assert knee(rows((0.1, 1), (0.2, 10), (0.85, 100), (0.9, 1000)), LOG) == 2
-    assert knee(rows((0.5, 3)), LINEAR) == 0
-    assert knee(rows((0.5, 3), (0.9, 4)), LINEAR) == 1
-    # Bent outwards everywhere: no knee, so the most accurate.
-    assert knee(rows((0.0, 0), (0.2, 4), (1.0, 8)), LINEAR) == 2
-    for bad in ([], LINEAR[:1]):
-        with pytest.raises(StudyError):
-            knee(table if bad else [], bad or LINEAR)
 
 
 @pytest.mark.parametrize(

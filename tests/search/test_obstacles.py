@@ -126,7 +126,7 @@ def test_a_full_disk_leaves_no_half_made_study(tmp_path, digits, synthetic, monk
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr("spikec.search.store.Store.create", full)
-    with pytest.raises(OutputError, match="run: the disk is full"):
+    with pytest.raises(OutputError, match=r"run: cannot be written \(the disk is full\)"):
         study.create(tmp_path / "run", digits, synthetic.config("nsga2"), {})
     assert list(tmp_path.iterdir()) == []
 

@@ -82,7 +82,7 @@ def test_each_gene_of_a_child_is_a_parents(name, seed):
 
 def test_a_child_mixes_both_parents(digits):
     rng = np.random.default_rng(0)
-    children = [digits.cross(digits.largest(), digits.smallest(), rng) for _ in range(400)]
+    children = [digits.cross(digits.largest(), digits.corners()[0], rng) for _ in range(400)]
     assert {child.depth for child in children} == {1, 3}
     assert 100 < sum(child.globals["width"] == 64 for child in children) < 300
     assert 100 < sum(child.blocks[0]["ratio"] == 4 for child in children) < 300
@@ -109,7 +109,7 @@ def test_mutation_redraws_what_its_probabilities_say(digits):
 
 def test_a_grown_genome_keeps_its_blocks_and_draws_new_ones(digits):
     rng = np.random.default_rng(0)
-    genome = digits.smallest()
+    genome = digits.corners()[0]
     grown = [digits.mutate(genome, rng, 1.0, 0.0) for _ in range(100)]
     assert {g.depth for g in grown} == {1, 2, 3}
     assert all(g.blocks[0] == genome.blocks[0] for g in grown)
@@ -122,7 +122,6 @@ def test_the_ends_and_corners(digits):
     large, small = {"ratio": 4, "heads": 4}, {"ratio": 2, "heads": 2}
     top, bottom = {"depth": 3, "width": 64, "steps": 4}, {"depth": 1, "width": 32, "steps": 1}
     assert digits.largest() == Genome(top, [large | usual] * 3)
-    assert digits.smallest() == Genome(bottom, [small | usual])
     assert set(digits.corners()) == {
         Genome(shape, [block | neuron] * shape["depth"])
         for shape, block in ((top, large), (bottom, small))
@@ -132,7 +131,7 @@ def test_the_ends_and_corners(digits):
 
 
 def test_a_foreign_genome_is_refused_with_what_and_where(digits):
-    good = digits.smallest()
+    good = digits.corners()[0]
     block = dict(good.blocks[0])
     with pytest.raises(SpaceError, match=r"globals, gene width: 33; expected one of 32, 48, 64"):
         digits.validate(Genome({**good.globals, "width": 33}, [block]))

@@ -1,4 +1,4 @@
-"""Small digits Spikformers, and the digits space's subnets."""
+"""Small digits Spikformers, the digits space's subnets, and the parameters of the published networks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,21 @@ import torch
 from spikec.snn.config import SpikformerConfig
 
 Draw = Callable[[np.random.Generator], SpikformerConfig]
+
+# Live parameters (without the LayerNorms and position table that the authors' code constructs and never
+# calls), computed from the authors' own model code; Spikformer, Tables 1, 2 and 4 print them rounded.
+PARAMETERS = {
+    "spikformer-4-256": 4_155_178,
+    "spikformer-2-384": 5_765_050,
+    "spikformer-4-384": 9_324_730,
+    "spikformer-4-384-cifar100": 9_359_380,
+    "spikformer-8-384": 16_816_024,
+    "spikformer-8-512": 29_689_384,
+    "spikformer-8-768": 66_338_632,
+    "spikformer-dvs-2-256": 2_566_666,
+    "spikformer-dvs128-2-256": 2_566_923,
+    "spikformer-digits": 211_962,
+}
 
 
 def draw_subnet(rng: np.random.Generator) -> SpikformerConfig:
@@ -33,6 +48,12 @@ def draw_subnet(rng: np.random.Generator) -> SpikformerConfig:
         attention_scale=0.25,
         pools=(1,),
     )
+
+
+@pytest.fixture
+def published_parameters() -> dict[str, int]:
+    """Live parameters of every network of the registry, by name."""
+    return PARAMETERS
 
 
 @pytest.fixture

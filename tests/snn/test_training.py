@@ -17,7 +17,7 @@ from torch import nn
 from spikec.data import digits
 from spikec.data.dataset import Split
 from spikec.errors import DataError, ModelFileError, OutputError, UsageError
-from spikec.snn import checkpoint as checkpoint_file
+from spikec.snn.checkpoint import save_checkpoint
 from spikec.snn.config import SpikformerConfig
 from spikec.snn.registry import network_config
 from spikec.snn.spikformer import new_spikformer
@@ -155,9 +155,9 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint_file.os, "fsync", full)
-    with pytest.raises(OutputError, match="No space left"):
-        checkpoint_file.save_checkpoint(path, {"epoch": 1})
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        save_checkpoint(path, {"epoch": 1})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
 

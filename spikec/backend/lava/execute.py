@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-import zipfile
 from pathlib import Path
 
-import numpy as np
-
+from spikec.backend.arrays import write_arrays
+from spikec.backend.golden import read_golden
 from spikec.backend.lava.environment import LavaPython, clean_environment, find
-from spikec.backend.lava.writer import write_npz
-from spikec.errors import ModelFileError, VerificationFailed
+from spikec.errors import VerificationFailed
 from spikec.target import Arrays, Traces
 
 TIMEOUT_SECONDS = 600.0
@@ -42,7 +40,7 @@ def execute(
     python = python or find()
     with tempfile.TemporaryDirectory(prefix="spikec-lava-") as scratch:
         given, out = Path(scratch, "inputs.npz"), Path(scratch, "out.npz")
-        write_npz(given, inputs)
+        write_arrays(given, inputs)
         command = [
             str(python.path),
             str(folder.resolve() / "run.py"),
@@ -53,7 +51,8 @@ def execute(
         ]
         command += ["--steps", str(steps), "--timeout", str(timeout_s)]
         run(command, scratch, timeout_s)
-        return traces(out)
+        _, traces = read_golden(out)
+        return traces
 
 
 def run(command: list[str], scratch: str, timeout_s: float) -> None:
@@ -93,20 +92,3 @@ def end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def traces(path: Path) -> Traces:
-    """What run.py wrote, by kind and name.
-
-    Raises:
-        ModelFileError: the file cannot be read.
-    """
-    found: dict[str, dict[str, np.ndarray]] = {"spikes": {}, "membranes": {}, "outputs": {}}
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            for key in stored.files:
-                kind, name = key.split("/", 1)
-                found[kind][name] = stored[key]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelFileError(f"cannot be read: {error}", where=str(path)) from error
-    return Traces(**found)

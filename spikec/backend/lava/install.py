@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,8 @@ from spikec.backend.lava.environment import (
     probed,
     run_quietly,
 )
-from spikec.errors import OutputError, ToolchainError
+from spikec.errors import ToolchainError
+from spikec.files import cannot_write, write_json
 
 REQUIREMENTS = (f"lava-nc=={LAVA_VERSION}", "numpy<2", "networkx<=2.8.7")
 INSTALL_SECONDS = 1800.0
@@ -59,11 +59,9 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
     except OSError as error:
-        raise OutputError(
-            found=f"cannot write: {error.strerror}",
-            where=str(folder),
-            mend="set XDG_CACHE_HOME to a folder that can be written",
-        ) from error
+        found = cannot_write(folder, error)
+        found.mend = "set XDG_CACHE_HOME to a folder that can be written"
+        raise found from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -153,6 +151,4 @@ def run_all(commands: list[list[str]], environ: Mapping[str, str]) -> str | None
 
 def write_marker(folder: Path, made: LavaPython) -> None:
     """Declares the environment complete, in one step."""
-    part = folder / f"{MARKER}.part"
-    part.write_text(json.dumps({"python": made.python, "lava": made.lava, "numpy": made.numpy}, sort_keys=True) + "\n")
-    part.replace(folder / MARKER)
+    write_json(folder / MARKER, {"python": made.python, "lava": made.lava, "numpy": made.numpy})

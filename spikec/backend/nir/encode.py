@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from spikec.backend.nir.dialect import DT, FORMAT, METADATA, OPERAND, RESULT, RO
 from spikec.backend.nir.forms import Described, Fields, Site, standard
 from spikec.backend.nir.numbers import full
 from spikec.backend.nir.wiring import Wiring, wire
+from spikec.backend.plain import op_fields, weight_facts
 from spikec.backend.protocol import Peeled
 from spikec.errors import Offender, UnsupportedOp
 from spikec.ir.arithmetic import Add
@@ -19,7 +20,6 @@ from spikec.ir.graph import Graph, Node
 from spikec.ir.neurons import IF, LIF, Threshold
 from spikec.ir.op import Op
 from spikec.ir.time import Delay
-from spikec.ir.types import IntFormat, Weight
 
 BROADCAST: tuple[type[Op], ...] = (Delay, IF, LIF, Threshold)
 """The ops whose weights broadcast to their operand; written with one number an element, as NIR's are."""
@@ -185,24 +185,7 @@ def _root(peeled: Peeled, wiring: Wiring, dialect: Dialect) -> Fields:
 
 def _weights(site: Site) -> Iterator[tuple[str, Fields]]:
     for slot, name in site.node.weights.items():
-        yield slot, {"name": name, **weighed(site.graph.weights[name])}
-
-
-def weighed(weight: Weight) -> Fields:
-    """What the numbers alone do not say of a weight."""
-    kind = weight.format
-    integer = {"bits": kind.bits, "scale": kind.scale, "signed": kind.signed} if isinstance(kind, IntFormat) else None
-    return {
-        "role": weight.role.value,
-        "format": integer or str(kind),
-        "dtype": weight.array.dtype.name,
-        "shape": list(weight.array.shape),
-    }
-
-
-def op_fields(op: Op) -> Fields:
-    """Every field of an op, default or not."""
-    return {f.name: getattr(op, f.name) for f in fields(op)}
+        yield slot, {"name": name, **weight_facts(site.graph.weights[name])}
 
 
 def plain(said: Fields) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +14,11 @@ from spikec.backend.nir.dialect import FILE, METADATA
 from spikec.backend.nir.hdf5 import Tree, read_tree
 from spikec.backend.nir.reader import metadata_of
 from spikec.backend.nir.simulate import Results, simulate
+from spikec.backend.plain import Said
 from spikec.errors import DataError, ModelFileError
 from spikec.ir.text import parse_type
 from spikec.ir.types import Timing
 from spikec.target import Arrays, Traces
-
-Said = Mapping[str, Any]  # Any: JSON, checked as it is taken apart
 
 LAYERS = {"IF", "LIF", "Threshold"}
 LAYERS |= {f"Spikec{name}" for name in LAYERS}

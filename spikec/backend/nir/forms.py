@@ -51,13 +51,13 @@ class Site:
         return self.graph.types[self.node.inputs[0]].shape
 
     def array(self, slot: str) -> NDArray[np.generic] | None:
-        """A weight's array; None where the slot is empty."""
+        """A weight's numbers; None where the slot is empty."""
         name = self.node.weights.get(slot)
-        return None if name is None else self.graph.weights[name].array
+        return None if name is None else self.graph.weights[name].values
 
     def floats(self, slot: str) -> NDArray[np.floating[Any]]:  # Any: float32 or float64
         """A weight in its own floating dtype; integers as float64."""
-        array = self.graph.weights[self.node.weights[slot]].array
+        array = self.graph.weights[self.node.weights[slot]].values
         return array.astype(array.dtype if array.dtype in (np.float32, np.float64) else np.float64)
 
     def full(self, *slots: str) -> Array:

@@ -8,8 +8,6 @@ metadata.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +19,15 @@ from spikec.backend.nir.encode import encode
 from spikec.backend.nir.hdf5 import Tree, read_tree
 from spikec.backend.nir.numbers import reduced
 from spikec.backend.nir.restore import stored_weights
+from spikec.backend.plain import Said, op_from, weight_from
 from spikec.backend.protocol import peel
 from spikec.errors import GraphError, ModelFileError, UnsupportedOp
 from spikec.ir.arithmetic import Add
 from spikec.ir.edit import assemble
 from spikec.ir.graph import Graph, Node
-from spikec.ir.op import Op
 from spikec.ir.ops import OPS
 from spikec.ir.text import parse_type
-from spikec.ir.types import FLOAT32, FLOAT64, IntFormat, Role, Weight
-
-FLOATS = {str(kind): kind for kind in (FLOAT32, FLOAT64)}
-Said = Mapping[str, Any]  # Any: JSON, checked as it is taken apart
+from spikec.ir.types import Weight
 
 
 def read(folder: Path) -> Graph:
@@ -115,7 +110,7 @@ class _Restoring:
     def node(self, name: str, node: Tree) -> Node:
         own, label = self.own[name], LABELS.get(node["type"])
         kind = label or OPS[own["op"]]
-        op = op_of(kind, json.loads(node["fields"]) if label else own["fields"])
+        op = op_from(kind, json.loads(node["fields"]) if label else own["fields"])
         stored = node if label else stored_weights(op, node, self.said["dt"])
         for slot, said in own["weights"].items():
             self.weight(said, np.asarray(stored[slot]))
@@ -124,7 +119,7 @@ class _Restoring:
         return Node(own["value"], op, inputs, names, scope=own["scope"])
 
     def weight(self, said: Said, stored: NDArray[Any]) -> None:  # Any: float or integer
-        weight = weight_of(said, stored)
+        weight = weight_from(said, reduced(stored, tuple(said["shape"])))
         known = self.weights.setdefault(said["name"], weight)
         if not known.same_as(weight):
             raise ValueError(f"weight '{said['name']}' stands in several nodes with different numbers")
@@ -157,23 +152,3 @@ class _Restoring:
         ends = {own["output"]: name for name, own in self.own.items() if "output" in own}
         found = [(ends[i], self.own[ends[i]]) for i in range(len(ends))]
         return tuple(own["gives"] if own["host"] else self.values[self.into(name)] for name, own in found)
-
-
-def weight_of(said: Said, stored: NDArray[Any]) -> Weight:  # Any: float or integer
-    """A weight in the shape and dtype that it was written from.
-
-    Numbers that these cannot hold were changed since; they then stay as they are, so that a comparison sees it.
-    """
-    array = reduced(stored, tuple(said["shape"]))
-    cast = array.astype(np.dtype(said["dtype"]))
-    kind = said["format"]
-    form = IntFormat(**kind) if isinstance(kind, dict) else FLOATS[kind]
-    return Weight(cast if np.array_equal(cast.astype(array.dtype), array) else array, Role(said["role"]), form)
-
-
-def op_of(kind: type[Op], values: Said) -> Op:
-    """The op with its fields; JSON has no tuples, so lists become such."""
-    known = {field.name for field in fields(kind)}
-    if set(values) != known:
-        raise ValueError(f"{kind.mnemonic} has the fields {sorted(known)}, found {sorted(values)}")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 from spikec.backend.nir.dialect import LABELS, METADATA, OPERAND, RESULT
 from spikec.backend.nir.hdf5 import Tree
 from spikec.backend.nir.numbers import steps_of
-from spikec.backend.nir.reader import op_of
 from spikec.backend.nir.restore import stated
+from spikec.backend.plain import op_from
 from spikec.ir.neurons import IF, LIF
 from spikec.ir.time import Delay
 from spikec.run.interp import TIME
@@ -80,7 +80,7 @@ def _sum(sources: Sequence[str], found: Mapping[str, Results]) -> Tensor:
 
 def _labelled(node: Tree, operands: list[Tensor]) -> Results:
     """What spikec's op of that name computes."""
-    op = op_of(LABELS[node["type"]], json.loads(node["fields"]))
+    op = op_from(LABELS[node["type"]], json.loads(node["fields"]))
     weights = {slot: _tensor(node[slot]) for slot in (*op.slots, *op.optional) if slot in node}
     if isinstance(op, LIF | IF):
         return integrate(op, operands[0], weights)

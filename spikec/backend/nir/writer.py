@@ -8,12 +8,12 @@ from pathlib import Path
 
 import nir
 
-from spikec.backend.folder import cannot_write
 from spikec.backend.nir.dialect import FILE, Dialect
 from spikec.backend.nir.encode import check, encode
 from spikec.backend.nir.forms import Fields
 from spikec.backend.protocol import Peeled, peel
 from spikec.errors import Offender, UnsupportedOp
+from spikec.files import cannot_write
 from spikec.ir.graph import Graph
 from spikec.ir.time import Repeat, TimeLast, TimeMean, TimeSum
 

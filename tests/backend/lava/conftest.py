@@ -18,7 +18,7 @@ from spikec.ir.neurons import IF, LIF, Threshold
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
 from spikec.ir.shapes import Reshape, Transpose
 from spikec.ir.time import Delay, Repeat, TimeMean
-from spikec.ir.types import REAL, TensorType, Timing, constant
+from spikec.ir.types import REAL, IntFormat, Role, TensorType, Timing, Weight, constant
 
 CONVENTIONS = {
     "spikformer": LIF(),
@@ -115,6 +115,28 @@ def graph_of_every_convention() -> Graph:
     bare = build.add(LIF(), x, scope="bare", weights={"tau": 2.0, "v_threshold": 1.0})
     # A membrane is a value too.
     return build.graph(build.add(Add(), f"{bare}.v", last))
+
+
+@pytest.fixture
+def fixed_point() -> Graph:
+    """Weights, thresholds and time constants that are integers times a scale."""
+    return graph_of_fixed_point()
+
+
+def graph_of_fixed_point() -> Graph:
+    random = np.random.default_rng(5)
+
+    def integers(scale: float, *shape: int) -> Weight:
+        return Weight(random.integers(-9, 10, shape).astype(np.int8), Role.PARAMETER, IntFormat(8, scale))
+
+    build = GraphBuilder(steps=4)
+    x = build.input("x", TensorType((3, 5)))
+    x = build.add(Conv1d(groups=3), x, scope="c", weights={"weight": integers(0.1, 6, 1, 2), "bias": integers(0.3, 6)})
+    threshold = Weight(np.arange(20, 26, dtype=np.int16)[:, None], Role.CONSTANT, IntFormat(16, 0.07))
+    tau = Weight(np.asarray(21, np.uint8), Role.CONSTANT, IntFormat(8, 0.1, signed=False))
+    x = build.add(LIF(), x, scope="l0", weights={"tau": tau, "v_threshold": threshold})
+    x = build.add(Linear(), build.add(Reshape(shape=(24,)), x), scope="fc", weights={"weight": integers(0.1, 7, 24)})
+    return build.graph(build.add(LIF(), x, scope="l1", weights={"tau": tau, "v_threshold": 0.5}))
 
 
 @pytest.fixture

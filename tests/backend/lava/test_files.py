@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from passes.time_mean_last import TimeMeanLast
+from spikec.backend.arrays import write_arrays
+from spikec.backend.export import write_export
 from spikec.backend.lava.reader import read
-from spikec.backend.lava.writer import CARRIED, RUNTIME, write, write_npz
+from spikec.backend.lava.writer import CARRIED, RUNTIME, write
 from spikec.backend.protocol import peel
+from spikec.backend.registry import load
 from spikec.errors import ModelFileError, OutputError, UnsupportedOp
 from spikec.ir.arithmetic import Add
 from spikec.ir.builder import GraphBuilder
@@ -34,8 +37,10 @@ def small(*, hidden_once: bool = False) -> Graph:
     return build.graph(x)
 
 
-def test_reads_back_every_convention_and_weight(tmp_path: Path, every_op: Graph, every_convention: Graph) -> None:
-    for name, graph in {"ops": every_op, "conventions": every_convention}.items():
+def test_reads_back_every_convention_and_weight(
+    tmp_path: Path, every_op: Graph, every_convention: Graph, fixed_point: Graph
+) -> None:
+    for name, graph in {"ops": every_op, "conventions": every_convention, "integers": fixed_point}.items():
         written = TimeMeanLast()(graph)
         write(written, tmp_path / name)
         back = read(tmp_path / name)
@@ -76,10 +81,15 @@ def test_an_op_without_a_process_is_refused_with_its_module_path(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def export(folder: Path) -> None:
+    """As the exporter calls the writer: the folder is whole or not there."""
+    write_export(load("lava"), TimeMeanLast()(small()), folder, data={"x": np.ones((1, 4))})
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="exists already"):
-        write(TimeMeanLast()(small()), tmp_path)
+        export(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -87,15 +97,15 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("spikec.backend.lava.writer.write_npz", full)
-    with pytest.raises(OutputError, match="No space left"):
-        write(TimeMeanLast()(small()), tmp_path / "out")
+    monkeypatch.setattr("spikec.backend.lava.writer.write_arrays", full)
+    with pytest.raises(OutputError, match=r"out: cannot be written \(the disk is full"):
+        export(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_writes_give_the_same_bytes(tmp_path: Path) -> None:
     for name in "ab":
-        write(TimeMeanLast()(small()), tmp_path / name, {"x": np.ones((1, 4))})
+        write(TimeMeanLast()(small()), tmp_path / name)
     for path in (tmp_path / "a").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
 
@@ -107,7 +117,7 @@ def test_a_weight_changed_in_the_file_is_read_as_changed(tmp_path: Path) -> None
         arrays = {name: stored[name].copy() for name in stored.files}
     # Less than float32 can tell apart: rounding to the declared dtype must not mend it.
     arrays["net.head.weight"][0, 0] *= 1 + 1e-9
-    write_npz(tmp_path / "out" / "weights.npz", arrays)
+    write_arrays(tmp_path / "out" / "weights.npz", arrays)
     back = read(tmp_path / "out")
     assert not back.weights["net.head.weight"].same_as(graph.weights["net.head.weight"])
     assert back.sha256 != graph.sha256

@@ -48,6 +48,10 @@ def test_every_convention(every_convention: Graph, drive: Drive, tmp_path: Path,
     assert_lava_is_the_interpreter(every_convention, tmp_path / "out", drive(every_convention, 4), lava)
 
 
+def test_weights_in_fixed_point(fixed_point: Graph, drive: Drive, tmp_path: Path, lava: LavaPython) -> None:
+    assert_lava_is_the_interpreter(fixed_point, tmp_path / "out", drive(fixed_point, 4), lava)
+
+
 def test_a_cycle_through_a_delay(tmp_path: Path, lava: LavaPython) -> None:
     weights = {
         "d": weight_of(np.array([1.0, 2.0])), "w": weight_of(np.array([[0.0, 2.0], [-1.0, 0.5]])),

@@ -28,7 +28,7 @@ from spikec.ir.neurons import IF, LIF, Threshold
 from spikec.ir.pools import MaxPool, SumPool
 from spikec.ir.shapes import Reshape
 from spikec.ir.time import Delay, Repeat, TimeMean
-from spikec.ir.types import REAL, TensorType, Timing, constant
+from spikec.ir.types import REAL, IntFormat, Role, TensorType, Timing, Weight, constant
 
 Step = Callable[[torch.Tensor], object]
 
@@ -301,6 +301,27 @@ def test_a_weight_that_two_nodes_share_is_one_again(tmp_path):
         file["node/nodes/b.fc/weight"][0, 0] = 2.0
     with pytest.raises(ModelFileError, match="stands in several nodes with different numbers"):
         read(tmp_path)
+
+
+def fixed_point() -> Graph:
+    random = np.random.default_rng(5)
+    build = GraphBuilder(steps=4)
+    x = build.input("x", TensorType((6,)))
+    weight = Weight(random.integers(-9, 10, (5, 6)).astype(np.int8), Role.PARAMETER, IntFormat(8, 0.1))
+    threshold = Weight(np.arange(8, 13, dtype=np.int16), Role.CONSTANT, IntFormat(16, 0.07))
+    x = build.add(Linear(), x, scope="fc", weights={"weight": weight})
+    return build.graph(build.add(LIF(), x, scope="lif", weights={"tau": 2.0, "v_threshold": threshold}))
+
+
+def test_a_weight_in_fixed_point_goes_out_as_the_real_numbers_it_stands_for(tmp_path, data_for):
+    graph = fixed_point()
+    file = written(graph, tmp_path)
+    assert np.array_equal(file.nodes["fc"].weight, graph.weights["fc.weight"].values)
+    assert compare(graph, read(tmp_path)).differences == ()
+    assert_runs_alike(graph, tmp_path, data_for(graph))
+    with h5py.File(tmp_path / FILE, "r+") as changed:
+        changed["node/nodes/fc/weight"][1, 2] *= 1.001
+    assert compare(graph, read(tmp_path)).parameters_differing == 1
 
 
 def test_a_change_too_small_for_the_weights_own_dtype_is_seen(tmp_path):
