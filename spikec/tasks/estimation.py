@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from hwmodels.dense import ann_energy_pj, ann_macs
 from hwmodels.model import HardwareModel, Pipeline
-from hwmodels.policies import preset
 from hwmodels.registry import load as load_hardware
 from hwmodels.totals import left_out, standard_error_pj, total_bounds_pj, total_counts, weakest_evidence
 from spikec import model as models
@@ -86,16 +85,6 @@ def estimate(
         except UnsupportedOp as error:
             answers.append(Refusal(chip.name, str(error)))
     return answers
-
-
-def named_question(name: str, **fields: Any) -> Question:  # Any: the other fields of Question
-    """The question that a named policy asks.
-
-    Raises:
-        UnknownName: no policy of that name.
-    """
-    found = preset(name)
-    return Question(policy=found.policy, pipeline=found.pipeline, policy_name=name, **fields)
 
 
 def needs_samples(model: Model, question: Question) -> bool:

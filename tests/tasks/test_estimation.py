@@ -18,7 +18,7 @@ from spikec.ir.time import TimeMean
 from spikec.ir.types import Int, TensorType
 from spikec.model import Calibration, InputSpec, Model, load, save
 from spikec.tasks import pricing
-from spikec.tasks.estimation import Question, estimate, named_question, with_counts
+from spikec.tasks.estimation import Question, estimate, with_counts
 
 
 def only(model: Model, question: Question | None = None, hardware: str = "45nm") -> Report:
@@ -159,8 +159,6 @@ def test_contradictions_and_unknown_names(lively: Model, tmp_path: Path) -> None
         only(lively, Question(data="digits", rates=tmp_path / "rates.json"))
     with pytest.raises(UnknownName, match="45nm"):
         only(lively, hardware="45mn")
-    with pytest.raises(UnknownName, match="neurobench"):
-        named_question("neurobensh")
     np.savez(tmp_path / "x.npz", inputs=np.zeros((3, 2, 8, 8)))
     with pytest.raises(DataError, match="shape"):
         only(lively, Question(data=f"npz:{tmp_path / 'x.npz'}"))

@@ -132,7 +132,7 @@ def graph_of_fixed_point() -> Graph:
     build = GraphBuilder(steps=4)
     x = build.input("x", TensorType((3, 5)))
     x = build.add(Conv1d(groups=3), x, scope="c", weights={"weight": integers(0.1, 6, 1, 2), "bias": integers(0.3, 6)})
-    threshold = Weight(np.arange(20, 26, dtype=np.int16)[:, None], Role.CONSTANT, IntFormat(16, 0.07))
+    threshold = Weight(np.arange(4, 10, dtype=np.int16)[:, None], Role.CONSTANT, IntFormat(16, 0.07))
     tau = Weight(np.asarray(21, np.uint8), Role.CONSTANT, IntFormat(8, 0.1, signed=False))
     x = build.add(LIF(), x, scope="l0", weights={"tau": tau, "v_threshold": threshold})
     x = build.add(Linear(), build.add(Reshape(shape=(24,)), x), scope="fc", weights={"weight": integers(0.1, 7, 24)})
