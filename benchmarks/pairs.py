@@ -1,0 +1,33 @@
+"""Two pieces of work timed in turn, A B A B, and their ratio pair by pair: what every benchmark prints."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+PAIRS = 9
+
+
+def line(
+    work: str, ours: Callable[[], object], peer: Callable[[], object], names: tuple[str, str], bound: str = ""
+) -> str:
+    """One line: work, pair of names, median ratio ours / peer with its range, bound, versions and machine."""
+    for run in (ours, peer):
+        run()  # warm
+    ratios, seconds = [], []
+    for _ in range(PAIRS):
+        a, b = _seconds(ours), _seconds(peer)
+        ratios.append(a / b)
+        seconds.append(a)
+    spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f}, {PAIRS} pairs)"
+    where = f"Python {platform.python_version()}, torch {version('torch')}, {platform.machine()}"
+    return f"{work}   {names[0]} / {names[1]}  {spread}   {bound or 'no bound known'}   {where}"
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
