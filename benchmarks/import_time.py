@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 from pairs import line
 
@@ -17,11 +18,4 @@ def python(code: str) -> None:
 
 if __name__ == "__main__":
     for name, code in {"import spikec": "import spikec", "spikec --help": HELP}.items():
-        print(
-            line(
-                f"{name}, whole process",
-                lambda code=code: python(code),
-                lambda: python("pass"),
-                (name, "python -c pass"),
-            )
-        )
+        print(line(f"{name}, whole process", partial(python, code), partial(python, "pass"), (name, "python -c pass")))

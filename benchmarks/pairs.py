@@ -17,11 +17,7 @@ def line(
     """One line: work, pair of names, median ratio ours / peer with its range, bound, versions and machine."""
     for run in (ours, peer):
         run()  # warm
-    ratios, seconds = [], []
-    for _ in range(PAIRS):
-        a, b = _seconds(ours), _seconds(peer)
-        ratios.append(a / b)
-        seconds.append(a)
+    ratios = [_seconds(ours) / _seconds(peer) for _ in range(PAIRS)]
     spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f}, {PAIRS} pairs)"
     where = f"Python {platform.python_version()}, torch {version('torch')}, {platform.machine()}"
     return f"{work}   {names[0]} / {names[1]}  {spread}   {bound or 'no bound known'}   {where}"

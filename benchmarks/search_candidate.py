@@ -24,9 +24,9 @@ if __name__ == "__main__":
     samples = torch.from_numpy(setup.dataset.validation.samples)
 
     @torch.no_grad()
-    def forward() -> torch.Tensor:
+    def forward() -> None:
         """The module on the whole validation part."""
-        return network(samples)
+        network(samples)
 
     work = "a screened candidate, digits' largest subnet, T=4, 360 images, 1 thread"
     print(line(work, lambda: subnets.screen(genome), forward, ("candidate", "torch forward")))

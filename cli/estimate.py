@@ -75,7 +75,7 @@ def estimate(
       spikec estimate winner.pt --multibit mac --first-layer per-step
       spikec estimate net.pt --policy spikformer-paper --rates rates.csv
     """
-    _check(form, hardware, (out, plot, keep_counts), force)
+    _check(form, hardware, plot, (out, plot, keep_counts), force)
     policy = policy_of(policy_name, fields)
     question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps)
     answers = run(model, hardware, question)
@@ -88,7 +88,7 @@ def estimate(
         click.echo(f"written: {out}", err=True)
     reports = [answer for answer in answers if isinstance(answer, Report)]
     if plot is not None and reports:
-        from spikec.report.plots import energy_bars  # matplotlib, half a second, only where a plot is wanted
+        from spikec.report.plots import energy_bars  # as in _check
 
         energy_bars(reports[0], plot)
         click.echo(f"drawn for {reports[0].hardware['name']}: {plot}", err=True)
@@ -99,12 +99,18 @@ def estimate(
         ctx.exit(1)
 
 
-def _check(form: str, hardware: Sequence[str], files: Sequence[Path | None], force: bool) -> None:
+def _check(form: str, hardware: Sequence[str], plot: Path | None, files: Sequence[Path | None], force: bool) -> None:
     if form == "html" and len(hardware) > 1:
         raise UsageError(f"--format html with {len(hardware)} chips", expected="one", mend="table, json or csv")
-    for path in files:
-        if path is not None:
-            check_output(path, force=force)
+    given = [path for path in files if path is not None]
+    for path in given:
+        check_output(path, force=force)
+    if len({path.resolve() for path in given}) < len(given):
+        raise UsageError("two of -o, --plot and --keep-counts are one file", mend="a name for each")
+    if plot is not None:
+        from spikec.report.plots import check_plot_name  # matplotlib, half a second, only where a plot is wanted
+
+        check_plot_name(plot)
 
 
 def _print(answers: Answers, verbose: bool) -> None:

@@ -79,7 +79,8 @@ def search(
     else:
         policy = policy_of(policy_name, policy_fields).policy
         options["trials"] = TRIALS[options["method"]] if options["trials"] is None else options["trials"]
-        settings = SearchSettings(**options, policy=policy, rule=_rule(min_accuracy, alpha))
+        rule = _rule(min_accuracy, alpha)
+        settings = SearchSettings(**options, policy=policy, policy_name=policy_name or "", rule=rule)
         folder = out or Path("runs") / f"{Path(settings.space).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         click.echo(f"search of {settings.space} into {folder}, seed {settings.seed}", err=True)
     opened: list[Path] = []

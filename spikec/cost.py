@@ -226,7 +226,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Report:
-    """An estimate with every assumption, as its JSON holds it; see `docs/report.md` for each field.
+    """An estimate with every assumption, as its JSON holds it; see `docs/estimate.md` for each field.
 
     Energies are pJ per inference (one sample, all steps), counts per inference.
     """

@@ -15,6 +15,7 @@
     ├── OutputError             2   a folder that exists, cannot be written, or a full disk
     ├── ToolchainError          2   something outside spikec is missing (Lava's interpreter, a compiler)
     ├── StudyError              2   a study that cannot be opened, resumed or extended
+    │   └── NoWinner            1   no subnet is what the rule of the search asks for
     ├── TraceError              1   the network cannot be taken as a Graph
     ├── UnsupportedOp           1   a target or a chip has no form for some nodes
     ├── VerificationFailed      1   an export does not do what its graph does
@@ -146,6 +147,12 @@ class ToolchainError(SpikecError):
 
 class StudyError(SpikecError):
     """A study cannot be opened, resumed or extended."""
+
+
+class NoWinner(StudyError):
+    """A search that has come to its end without a subnet as accurate as its rule asks."""
+
+    exit_code = 1
 
 
 class TraceError(SpikecError):

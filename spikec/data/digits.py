@@ -12,6 +12,8 @@ from spikec.data.dataset import Dataset, Split
 from spikec.errors import DataError
 
 SIZES = {"train": 1077, "validation": 360, "test": 360}
+SPLITS = 2**32
+"""A split's number is a seed of scikit-learn."""
 LEVELS = 16.0
 """Pixels are whole numbers from 0 to 16."""
 
@@ -27,10 +29,10 @@ def load(split: int = 0) -> Dataset:
         split: 0 or more.
 
     Raises:
-        DataError: a negative split.
+        DataError: a split that is negative or no seed.
     """
-    if split < 0:
-        raise DataError(f"digits have no split {split}", expected="a number from 0 on")
+    if not 0 <= split < SPLITS:
+        raise DataError(f"digits have no split {split}", expected="a number from 0 to 2^32 - 1")
     from sklearn.datasets import load_digits  # heavy, and needed for these data only
 
     digits = load_digits()

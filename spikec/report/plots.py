@@ -76,9 +76,18 @@ def front_svg(view: StudyView) -> str:
     return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
 
 
-def _write(draw: Callable[[Figure], None], path: Path) -> None:
+def check_plot_name(path: Path) -> None:
+    """Does nothing where the name says a format that is drawn; asked before the work that is to be drawn.
+
+    Raises:
+        UsageError: it ends in neither .png, .svg nor .pdf.
+    """
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(found=f"a plot called {path.name}", expected=f"a name that ends in {', '.join(_FORMATS)}")
+
+
+def _write(draw: Callable[[Figure], None], path: Path) -> None:
+    check_plot_name(path)
     write_bytes(path, _rendered(draw, _FORMATS[path.suffix.lower()]))
 
 

@@ -32,6 +32,8 @@ def print_study(view: StudyView, console: Console) -> None:
 def remarks(view: StudyView) -> list[str]:
     """What stands under the table, a sentence a line, each with its units."""
     lines = [f"front: {len(view.front)} trials of accuracy {_percent(view.accuracy_floor)} % or more"]
+    if view.policy:
+        lines.append(f"energy counted by: {view.policy}")
     if view.failed:
         lines.append(f"failed: {view.failed} trials could not be evaluated")
     if view.reference is not None and (known := hypervolumes(view)):

@@ -73,6 +73,7 @@ class StudyView:
 
     Args:
         space, method, hardware, data: their names.
+        policy: the options that say how energy was counted; '' for the default.
         seed: of the search.
         split: of the data, where it has numbered splits.
         steps: the least and greatest T of the space.
@@ -97,6 +98,7 @@ class StudyView:
     steps: tuple[int, int]
     rows: tuple[StudyRow, ...]
     winner_rule: str
+    policy: str = ""
     split: int | None = None
     accuracy_floor: float = 0.0
     reference: tuple[float, float] | None = None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from spikec.errors import StudyError
+from spikec.errors import NoWinner, StudyError
 from spikec.search.fitness import Scale, f_aeb
 from spikec.search.objectives import Values
 
@@ -57,7 +57,8 @@ def winner(rows: Sequence[Values], rule: WinnerRule) -> int:
         rule: how to choose.
 
     Raises:
-        StudyError: no rows, or none as accurate as the rule asks; the best accuracy is named.
+        StudyError: no rows.
+        NoWinner: none as accurate as the rule asks; the best accuracy is named.
     """
     if not rows:
         raise StudyError("no finalist to choose a winner from")
@@ -68,8 +69,8 @@ def winner(rows: Sequence[Values], rule: WinnerRule) -> int:
     least = (best - rule.value if rule.kind == "within" else rule.value) - _ROUNDING
     passing = [i for i, row in enumerate(rows) if row[rule.accuracy] >= least]
     if not passing:
-        raise StudyError(
+        raise NoWinner(
             found=f"no finalist reaches an accuracy of {rule.value:g}; the best has {best:g}",
-            mend="a lower --min-accuracy, or more trials",
+            mend="a new search with a lower --min-accuracy, or with more trials",
         )
     return min(passing, key=lambda i: (rows[i][rule.energy], -rows[i][rule.accuracy], i))

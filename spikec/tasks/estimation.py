@@ -78,6 +78,9 @@ def estimate(
     chips = [load_hardware(name) for name in hardware]
     loaded = models.load(model) if isinstance(model, Path) else model
     samples = samples_of(loaded, question) if needs_samples(loaded, question) else None
+    if samples is None and question.samples is not None:
+        instead = "rates" if question.rates is not None else "the counts in the model's file"
+        raise UsageError(f"--samples {question.samples} beside {instead}: no sample is run", mend="leave it out")
     answers: list[Report | Refusal] = []
     for chip in chips:
         try:

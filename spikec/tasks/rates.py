@@ -13,6 +13,8 @@ from spikec.errors import DataError, UnknownName
 from spikec.ir.arithmetic import MatMul, Mul
 from spikec.ir.graph import Graph, Node
 from spikec.ir.linear import Conv1d, Conv2d, Linear
+from spikec.ir.neurons import Neuron, Threshold
+from spikec.ir.op import Op
 
 SYNAPTIC = (Conv1d, Conv2d, Linear, MatMul, Mul)
 Given = Mapping[tuple[str, int | None], float]
@@ -26,7 +28,7 @@ def read_rates(path: Path, graph: Graph, steps: int) -> Rates:
     operand has none of its own.
 
     Raises:
-        DataError: the file cannot be read, or a rate is no number.
+        DataError: the file cannot be read, a rate is no number or is given twice, or a scope says several nodes.
         UnknownName: a name that is no node of the graph; the nearest are shown.
     """
     try:
@@ -34,10 +36,8 @@ def read_rates(path: Path, graph: Graph, steps: int) -> Rates:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read: {error}", where=str(path), expected="rates as JSON or CSV") from error
     given = _csv(text, path) if path.suffix == ".csv" else _json(text, path)
-    nodes = _by_name(graph)
-    for name, _ in given:
-        if name not in nodes:
-            raise UnknownName(name, "node or scope", nodes)
+    named = _by_name(graph)
+    nodes = {name: _only(named, name, path) for name, _ in given}
     by_node = {(nodes[name].name, operand): rate for (name, operand), rate in given.items()}
     rates: dict[tuple[str, int], float] = {}
     for node in graph.nodes_of(*SYNAPTIC):
@@ -60,13 +60,24 @@ def _rate(given: Given, graph: Graph, node: Node, operand: int, value: str) -> f
     return None if producer is None else given.get((producer.name, None))
 
 
-def _by_name(graph: Graph) -> dict[str, Node]:
-    found: dict[str, Node] = {}
-    for node in graph.nodes:
-        if node.scope:
-            found.setdefault(node.scope, node)
-    found.update({node.name: node for node in graph.nodes})
-    return found
+def _by_name(graph: Graph) -> dict[str, list[Node]]:
+    """The nodes of each scope, and each node by its name; within a scope, those that multiply or fire go before."""
+    found: dict[str, list[Node]] = {}
+    for kinds in (SYNAPTIC, (Neuron, Threshold), (Op,)):
+        scopes: dict[str, list[Node]] = {}
+        for node in graph.nodes_of(*kinds):
+            scopes.setdefault(node.scope, []).append(node)
+        found = {**scopes, **found}
+    return {**found, **{node.name: [node] for node in graph.nodes}}
+
+
+def _only(nodes: Mapping[str, list[Node]], name: str, path: Path) -> Node:
+    if not name or name not in nodes:
+        raise UnknownName(name, "node or scope", filter(None, nodes))
+    if len(nodes[name]) > 1:
+        names = ", ".join(node.name for node in nodes[name])
+        raise DataError(f"'{name}' says several nodes", where=str(path), expected=f"the name of one: {names}")
+    return nodes[name][0]
 
 
 def _json(text: str, path: Path) -> dict[tuple[str, int | None], float]:
@@ -96,7 +107,11 @@ def _csv(text: str, path: Path) -> dict[tuple[str, int | None], float]:
             raise DataError(
                 f"operand '{operand}'", where=f"{path}, line {rows.line_num}", expected="0, 1, ... or nothing"
             )
-        given[row["scope"], int(operand) if operand else None] = _number(row["rate"], row["scope"], path)
+        scope = row["scope"] or ""
+        key = (scope, int(operand) if operand else None)
+        if key in given:
+            raise DataError(f"a second rate of '{scope}'", where=f"{path}, line {rows.line_num}", expected="one")
+        given[key] = _number(row["rate"], scope, path)
     return given
 
 

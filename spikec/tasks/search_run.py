@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -35,7 +34,7 @@ from spikec.snn.training import Progress, train_supernet
 from spikec.tasks.networks import model_of_network
 from spikec.tasks.pricing import one_thread
 from spikec.tasks.search_setup import Setup
-from spikec.tasks.study_view import RANDOM, RESULT
+from spikec.tasks.study_view import RANDOM, RESULT, result_of
 from spikec.tasks.subnets import FINAL_STATISTICS, Subnets, accuracy_of, config_of, correct, predict
 
 SHIFTS = tuple((rows, columns) for rows in (0, -1, 1) for columns in (0, -1, 1))
@@ -198,22 +197,23 @@ def results(
     """Winner and largest subnet, written as models; their accuracy on the test part, which is read here only.
 
     Done once: where result.json is there already, it is read.
+
+    Raises:
+        StudyError: no finalist will do, or result.json is damaged.
     """
-    path = folder / RESULT
-    if path.exists():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+    if (found := result_of(folder)) is not None:
+        return found
     best = winner_of(study, chosen, setup)
     assert best.final is not None
     largest = setup.space.largest()
     models = folder / "winners"
     models.mkdir(exist_ok=True)
-    notes = {"study": folder.name, "trial": best.number, "genome": best.genome.to_json(), "seed": setup.settings.seed}
+    study_name = folder.resolve().name  # also of `--resume .`
+    notes = {"study": study_name, "trial": best.number, "genome": best.genome.to_json(), "seed": setup.settings.seed}
     energy = {"final_energy_pj": best.final["energy_pj"], "hardware": setup.hardware.name}
-    model = model_of(subnets, best.genome, f"{folder.name}-winner", {**notes, **energy})
+    model = model_of(subnets, best.genome, f"{study_name}-winner", {**notes, **energy})
     save(model, models / "winner.pt", force=True)
-    reference = model_of(
-        subnets, largest, f"{folder.name}-largest", {"study": folder.name, "genome": largest.to_json()}
-    )
+    reference = model_of(subnets, largest, f"{study_name}-largest", {"study": study_name, "genome": largest.to_json()})
     save(reference, folder / "largest.pt", force=True)
     result = {
         "winner": {"trial": best.number, "genome": best.genome.to_json(), "final": dict(best.final)},
@@ -221,7 +221,7 @@ def results(
         "test": test_of(subnets, model.graph, reference.graph),
         "rule": str(setup.settings.rule),
     }
-    write_json(path, result)
+    write_json(folder / RESULT, result)
     return result
 
 

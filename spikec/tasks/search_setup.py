@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 import spikec
-from hwmodels.model import HardwareModel
+from hwmodels.model import HardwareModel, Pipeline
+from hwmodels.policies import preset
 from hwmodels.registry import load as load_hardware
 from spikec.cost import Policy, Rates
 from spikec.data import digits
 from spikec.data.dataset import Dataset, Split
 from spikec.errors import StudyError, UnknownName, UsageError
 from spikec.ir.arithmetic import MatMul
+from spikec.ir.graph import Graph
 from spikec.ir.linear import Conv1d, Conv2d, Linear
 from spikec.search.config import StudyConfig
 from spikec.search.objectives import Objective
@@ -28,7 +30,8 @@ from spikec.search.winner import WinnerRule
 from spikec.snn.graph_builder import build_graph
 from spikec.snn.spikformer import Spikformer
 from spikec.snn.training import Recipe
-from spikec.tasks.pricing import price_rates
+from spikec.tasks.networks import SEEDS
+from spikec.tasks.pricing import legal, price_rates
 from spikec.tasks.subnets import CALIBRATION, FINAL_STATISTICS, SCREEN_STATISTICS, config_of
 
 DATA_SETS = {"digits": digits.load}
@@ -55,6 +58,11 @@ class SearchSettings:
         floor: the accuracy under which the front is not shown.
         options: of the method, where they are not its defaults.
         policy: how energy is counted.
+        policy_name: of the named policy that it comes from, whose pipeline then replaces the chip's; or ''.
+
+    Raises:
+        UsageError: a value out of its range.
+        UnknownName: no policy of that name.
     """
 
     space: str = "digits"
@@ -71,12 +79,23 @@ class SearchSettings:
     floor: float = 0.8
     options: Mapping[str, Any] = field(default_factory=dict)  # Any: plain data
     policy: Policy = field(default_factory=Policy)
+    policy_name: str = ""
 
     def __post_init__(self) -> None:
         least = {"trials": 1, "finalists": 1, "epochs": 1, "baseline": 0, "seed": 0, "split": 0}
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise UsageError(f"{name} is {getattr(self, name)}", expected=f"{bound} or more")
+        if self.seed >= SEEDS:
+            raise UsageError(f"seed is {self.seed}", expected="0 to 2^63 - 1")
+        if not 0.0 <= self.floor <= 1.0:
+            raise UsageError(f"floor is {self.floor}", expected="an accuracy as a fraction, 0 to 1")
+        named_policy(self.policy_name)
+
+    @property
+    def pipeline(self) -> Pipeline | None:
+        """The passes of the named policy, in place of the chip's; None where it has none of its own."""
+        return named_policy(self.policy_name)[1]
 
     def to_plain(self) -> dict[str, Any]:  # Any: plain data
         """As the study's config.toml holds them."""
@@ -91,7 +110,7 @@ class SearchSettings:
             "epochs": self.epochs,
             "floor": self.floor,
             "rule": {"kind": self.rule.kind, "value": self.rule.value},
-            "policy": dict(vars(self.policy)),
+            "policy": {**vars(self.policy), "name": self.policy_name},
             "statistics": {"screen": SCREEN_STATISTICS, "final": FINAL_STATISTICS},
             "calibration": CALIBRATION,
         }
@@ -105,6 +124,7 @@ def settings_of(config: StudyConfig) -> SearchSettings:
     """
     run = dict(config.run)
     try:
+        policy = dict(run["policy"])
         return SearchSettings(
             **{key: run[key] for key in ("space", "data", "split", "hardware", "trials", "baseline", "finalists")},
             method=config.method,
@@ -113,12 +133,25 @@ def settings_of(config: StudyConfig) -> SearchSettings:
             floor=run["floor"],
             rule=WinnerRule(kind=run["rule"]["kind"], value=run["rule"]["value"]),
             options=dict(config.options),
-            policy=Policy(**run["policy"]),
+            policy_name=policy.pop("name", ""),  # none in studies of before it was kept
+            policy=Policy(**policy),
         )
     except (KeyError, TypeError) as error:
         raise StudyError(
             f"its configuration is not one of spikec search: {error}", where="config.toml", expected="[run] complete"
         ) from error
+
+
+def named_policy(name: str) -> tuple[Policy, Pipeline | None]:
+    """The policy of that name and the pipeline that it brings; the default where there is no name.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    if not name:
+        return Policy(), None
+    found = preset(name)
+    return found.policy, found.pipeline
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +172,34 @@ class Setup:
         return StudyConfig(s.method, s.seed, (accuracy, energy), dict(s.options), s.to_plain())
 
     def energy_bound_pj(self) -> float:
-        """pJ of the largest subnet at the greatest T with every rate 1: hypervolume's reference, known beforehand."""
-        config = config_of(self.space, self.space.largest(), len(self.dataset.classes))
-        graph = build_graph(config, Spikformer(config).state_dict())
+        """pJ of the largest subnet at the greatest T with every rate 1: hypervolume's reference, known beforehand.
+
+        By the policy's own bills, so that what it bills as MACs is not measured from a bound of ACs.
+        """
+        graph, asked = self.largest_graph(), self.settings.policy
         synaptic = graph.nodes_of(Conv1d, Conv2d, Linear, MatMul)
         rates = {(node.name, i): 1.0 for node in synaptic for i in range(len(node.inputs))}
-        policy = Policy(counting="rate")
-        return float(f"{price_rates(graph, Rates(rates, config.steps), self.hardware, policy).energy_pj:.6g}")
+        # Observed values outside -1, 0, 1 make MACs, which no rate tells: then every multi-bit stream is taken for one.
+        multibit = "mac" if asked.domain == "observed" else asked.multibit
+        policy = replace(asked, counting="rate", domain="inferred", zero_weights="count", multibit=multibit)
+        priced = price_rates(graph, Rates(rates, graph.steps), self.hardware, policy, self.settings.pipeline)
+        return float(f"{priced.energy_pj:.6g}")
+
+    def largest_graph(self) -> Graph:
+        """The largest subnet's graph, of weights that mean nothing."""
+        config = config_of(self.space, self.space.largest(), len(self.dataset.classes))
+        return build_graph(config, Spikformer(config).state_dict())
+
+    def check_countable(self) -> None:
+        """Checks that the chip counts the largest subnet, and so all, under the policy.
+
+        Raises:
+            UnsupportedOp: an op that it cannot take.
+            UsageError: fields of the policy contradict each other.
+        """
+        policy = self.settings.policy
+        graph, _ = legal(self.largest_graph(), self.hardware, policy, self.settings.pipeline)
+        self.hardware.probes(graph, policy, self.hardware.plan(graph, policy))
 
     def fingerprints(self) -> dict[str, str]:
         """Hashes and versions of all that the trials' values depend on."""
@@ -166,7 +220,8 @@ def set_up(settings: SearchSettings) -> Setup:
 
     Raises:
         UnknownName, SpaceError, HardwareFileError, DataError: something they name is not there or will not do.
-        UsageError: the space is not for this data.
+        UsageError: the space is not for this data, or the policy contradicts itself.
+        UnsupportedOp: the chip cannot take the space's networks.
     """
     space = load_space(settings.space)
     if settings.data not in DATA_SETS:
@@ -180,7 +235,9 @@ def set_up(settings: SearchSettings) -> Setup:
             f"'{settings.data}' has {'x'.join(map(str, dataset.image))}",
             mend="--space digits --data digits",
         )
-    return Setup(settings, space, dataset, hardware, Recipe(epochs=settings.epochs))
+    setup = Setup(settings, space, dataset, hardware, Recipe(epochs=settings.epochs))
+    setup.check_countable()
+    return setup
 
 
 def dataset_sha256(dataset: Dataset) -> str:

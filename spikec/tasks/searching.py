@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spikec.errors import StudyError
 from spikec.files import write_text
 from spikec.report.plots import front_plot
 from spikec.report.study_html import study_html
 from spikec.report.view import StudyView
+from spikec.search.folder import DATABASE
 from spikec.tasks.search_run import Tick, baseline, finals, open_study, results, screen, settings_from, trained
 from spikec.tasks.search_setup import SearchSettings, set_up, settings_of
-from spikec.tasks.study_view import view_of
+from spikec.tasks.study_view import RANDOM, view_of
 from spikec.tasks.subnets import Subnets
 
 
@@ -37,6 +39,15 @@ class Searched:
 
 def _silent(step: str, done: int, total: int, words: str) -> None:
     """No progress wanted."""
+
+
+def _refuse_baseline(folder: Path) -> None:
+    """Raises StudyError where the study is the random one beside another: going on would spoil that one's baseline."""
+    whole = folder.resolve()
+    if whole.name == RANDOM and (whole.parent / DATABASE).is_file():
+        raise StudyError(
+            "the random subnets beside another search", where=str(folder), mend=f"--resume {whole.parent}, its search"
+        )
 
 
 def search(
@@ -62,13 +73,15 @@ def search(
         KeyboardInterrupt: as raised; all that was told is on disk.
     """
     tick = tick or _silent
+    if resume:
+        _refuse_baseline(out)
     chosen = settings_of(settings_from(out)) if resume else settings or SearchSettings()
     setup = set_up(chosen)
     with open_study(setup, out, resume=resume) as study:
         if opened is not None:
             opened(out)
         supernet = trained(setup, out, tick)
-        subnets = Subnets(supernet, setup.space, setup.dataset, setup.hardware, chosen.policy)
+        subnets = Subnets(supernet, setup.space, setup.dataset, setup.hardware, chosen.policy, chosen.pipeline)
         screen(study, subnets, chosen.trials, "search", tick)
         baseline(setup, out, subnets, tick)
         found = finals(study, subnets, setup, tick)

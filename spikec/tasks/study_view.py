@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spikec.errors import StudyError
 from spikec.report.view import StudyRow, StudyView, TestResult
 from spikec.search.front import hypervolume
 from spikec.search.record import Record
 from spikec.search.record import read as read_record
 from spikec.search.trial import Trial
-from spikec.tasks.search_setup import settings_of
+from spikec.tasks.search_setup import SearchSettings, named_policy, settings_of
 
 RESULT = "result.json"
 RANDOM = "random"
@@ -27,7 +28,7 @@ def view_of(folder: Path) -> StudyView:
     """
     record = read_record(folder)
     random = read_record(folder / RANDOM).trials if (folder / RANDOM).exists() else ()
-    result = json.loads((folder / RESULT).read_text("utf-8")) if (folder / RESULT).exists() else {}
+    result = result_of(folder) or {}
     settings = settings_of(record.config)
     told = [trial for trial in record.trials if trial.screen is not None]
     front = {t.number for t in record.front("screen", {"accuracy": settings.floor})} if told else set()
@@ -38,6 +39,7 @@ def view_of(folder: Path) -> StudyView:
         space=record.space.name,
         method=record.config.method,
         hardware=settings.hardware,
+        policy=" ".join(_policy_words(settings)),
         data=settings.data,
         seed=settings.seed,
         split=settings.split,
@@ -56,8 +58,37 @@ def view_of(folder: Path) -> StudyView:
         paired_test=result.get("test", {}).get("paired", {}).get("text", ""),
         config={"method": record.config.method, "seed": record.config.seed, **record.config.run},
         fingerprints=record.fingerprints,
-        next_commands=_next(folder, bool(result)),
+        next_commands=_next(folder, settings, bool(result)),
     )
+
+
+def result_of(folder: Path) -> dict[str, Any] | None:  # Any: JSON
+    """What the search in `folder` came to; None while it has not.
+
+    Raises:
+        StudyError: the file cannot be read, or is none of ours.
+    """
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    mend = "delete it, then --resume makes it again"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudyError(f"cannot be read: {error}", where=str(path), mend=mend) from error
+    if not isinstance(found, dict) or not {"winner", "largest", "test"} <= set(found):
+        raise StudyError("no result of a search", where=str(path), mend=mend)
+    return found
+
+
+def _policy_words(settings: SearchSettings) -> list[str]:
+    """The options that say the policy; none where it is the default."""
+    named, _ = named_policy(settings.policy_name)
+    words = ["--policy", settings.policy_name] if settings.policy_name else []
+    for name, value in vars(settings.policy).items():
+        if value != getattr(named, name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
 
 
 def _row(trial: Trial, kind: Any, on_front: bool, chosen: bool) -> StudyRow:  # Any: StudyRow's literal
@@ -91,11 +122,13 @@ def _tests(result: Mapping[str, Any]) -> tuple[TestResult, ...]:  # Any: JSON
     )
 
 
-def _next(folder: Path, finished: bool) -> tuple[str, ...]:
+def _next(folder: Path, settings: SearchSettings, finished: bool) -> tuple[str, ...]:
     if not finished:
         return (f"spikec search --resume {shlex.quote(str(folder))}",)
     winner = shlex.quote(str(folder / "winners" / "winner.pt"))
+    # With the search's own chip and policy, so that it gives the energy that the search did.
+    words = ["spikec", "estimate", winner, "--hw", shlex.quote(settings.hardware), *_policy_words(settings)]
     return (
-        f"spikec estimate {winner} --hw 45nm",
+        " ".join(words),
         f"spikec export {winner} --target lava --verify -o lava_export",
     )

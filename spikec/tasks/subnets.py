@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwmodels.model import HardwareModel
+from hwmodels.model import HardwareModel, Pipeline
 from spikec.cost import Policy
 from spikec.data.dataset import Dataset
 from spikec.errors import SpaceError
@@ -75,6 +75,7 @@ class Subnets:
         space: of the genomes.
         dataset: statistics come from its train part, values from its validation part.
         hardware, policy: what energy is counted by.
+        pipeline: in place of the chip's own, where a named policy says so.
     """
 
     supernet: Supernet
@@ -82,6 +83,7 @@ class Subnets:
     dataset: Dataset
     hardware: HardwareModel
     policy: Policy
+    pipeline: Pipeline | None = None
 
     def network(self, genome: Genome, samples: int) -> Spikformer:
         """The subnet as a module of its own, its BatchNorm statistics those of the first training samples."""
@@ -109,7 +111,7 @@ class Subnets:
     def evaluate(self, graph: Graph) -> tuple[Priced, float]:
         """The cost of a graph on the calibration batch, and its accuracy on the whole validation part."""
         validation = self.dataset.validation
-        priced = price(graph, self.calibration, graph.steps, self.hardware, self.policy)
+        priced = price(graph, self.calibration, graph.steps, self.hardware, self.policy, self.pipeline)
         (output,) = graph.outputs
         logits = [priced.outputs[output], predict(priced.graph, validation.samples[CALIBRATION:])]
         return priced, accuracy_of(np.concatenate(logits), validation.labels)

@@ -173,11 +173,22 @@ def test_npz_of_another_shape(run: Run, model: Path, place: Path) -> None:
     assert "1, 8, 8" in result.stderr
 
 
+def test_a_plot_of_no_format_is_refused_before_anything_is_printed(run: Run, model: Path, place: Path) -> None:
+    result = run("estimate", model, "--plot", "plot.txt")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
 def test_what_contradicts(run: Run, model: Path, place: Path) -> None:
     (place / "r.json").write_text("{}")
     for words in (
         ("estimate", model, "--data", "digits", "--rates", "r.json"),
         ("estimate", model, "--rates", "r.json"),
+        ("estimate", model, "-o", "out", "--keep-counts", "out"),
+        ("estimate", model, "--data", "digits:99999999999"),
+        ("search", "--seed", "99999999999999999999", "--out", "out"),
+        ("search", "--split", "99999999999", "--out", "out"),
+        ("search", "--policy", "spikformer-paper", "--domain", "observed", "--out", "out"),
         ("estimate", model, "--format", "html", "--hw", "45nm", "--hw", "45nm-int8"),
         ("search", "--alpha", "0.5", "--min-accuracy", "0.9", "--out", "out"),
         ("search", "--resume", "out", "--seed", "1"),

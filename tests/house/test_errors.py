@@ -8,6 +8,7 @@ from spikec import errors
 from spikec.errors import (
     BudgetExceeded,
     ModelFileError,
+    NoWinner,
     Offender,
     SpikecError,
     TraceError,
@@ -77,7 +78,7 @@ def test_an_unsupported_op_lists_every_offender_in_columns():
 
 
 def test_the_answer_no_is_1_and_the_rest_is_2():
-    no = {TraceError, UnsupportedOp, VerificationFailed, BudgetExceeded}
+    no = {TraceError, UnsupportedOp, VerificationFailed, BudgetExceeded, NoWinner}
     assert {c for c in CLASSES if c.exit_code == 1} == no
     assert {c for c in CLASSES if c.exit_code == 2} == set(CLASSES) - no
 

@@ -1,6 +1,6 @@
 import pytest
 
-from spikec.errors import StudyError
+from spikec.errors import NoWinner, StudyError
 from spikec.search.fitness import Scale, f_aeb
 from spikec.search.winner import WinnerRule, winner
 
@@ -25,7 +25,7 @@ def test_least_energy_within_half_a_point_of_the_best():
 def test_least_energy_above_an_accuracy():
     assert winner(FINALISTS, WinnerRule("min-accuracy", 0.98)) == 2
     assert winner(FINALISTS, WinnerRule("min-accuracy", 0.99)) == 0
-    with pytest.raises(StudyError, match=r"0\.995; the best has 0\.99.*--min-accuracy"):
+    with pytest.raises(NoWinner, match=r"0\.995; the best has 0\.99.*--min-accuracy"):
         winner(FINALISTS, WinnerRule("min-accuracy", 0.995))
 
 

@@ -19,6 +19,7 @@ from spikec.ir.types import Int, TensorType
 from spikec.model import Calibration, InputSpec, Model, load, save
 from spikec.tasks import pricing
 from spikec.tasks.estimation import Question, estimate, with_counts
+from spikec.tasks.rates import read_rates
 
 
 def only(model: Model, question: Question | None = None, hardware: str = "45nm") -> Report:
@@ -175,3 +176,31 @@ def test_the_priced_hash_follows_the_pipeline(lively: Model) -> None:
     assert "hoist-repeat" not in reports["per-step"].passes
     first = [next(n for n in reports[name].nodes if n["name"] == "stem.conv0") for name in ("default", "per-step")]
     assert first[1]["counts"]["mac"] == 2 * first[0]["counts"]["mac"]
+
+
+def test_samples_beside_what_is_not_run_are_refused(lively: Model, tmp_path: Path) -> None:
+    counted = with_counts(lively, "45nm", Question())
+    with pytest.raises(UsageError, match=r"--samples 3 beside the counts"):
+        only(counted, Question(samples=3))
+    (tmp_path / "rates.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"--samples 3 beside rates"):
+        only(lively, Question(policy=Policy(counting="rate"), rates=tmp_path / "rates.json", samples=3))
+
+
+def test_a_rate_of_a_scope_that_says_several_nodes_is_refused(lively: Model, tmp_path: Path) -> None:
+    rates = tmp_path / "rates.json"
+    rates.write_text('{"blocks.0.attn": 0.1}')
+    with pytest.raises(DataError, match=r"several nodes.*blocks\.0\.attn\.matmul, blocks\.0\.attn\.matmul_1"):
+        read_rates(rates, lively.graph, 2)
+    rates.write_text('{"blocks.0.attn.matmul": [0.1, 0.2]}')
+    assert read_rates(rates, lively.graph, 2).rates == {
+        ("blocks.0.attn.matmul", 0): 0.1,
+        ("blocks.0.attn.matmul", 1): 0.2,
+    }
+
+
+@pytest.mark.parametrize("rows", ["stem.conv1,0.1\nstem.conv1,0.2\n", "stem.conv1,0.1,0\nstem.conv1,0.2,0\n"])
+def test_a_rate_given_twice_is_refused(lively: Model, tmp_path: Path, rows: str) -> None:
+    (tmp_path / "rates.csv").write_text(f"scope,rate,operand\n{rows}")
+    with pytest.raises(DataError, match=r"second rate of 'stem\.conv1'"):
+        read_rates(tmp_path / "rates.csv", lively.graph, 2)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from cli.main import spikec
+from hwmodels.policies import preset
 from spikec import model as models
-from spikec.errors import OutputError, SpaceError, StudyError, UnknownName, UsageError
+from spikec.cost import Policy
+from spikec.errors import DataError, OutputError, SpaceError, StudyError, UnknownName, UsageError
 from spikec.search import record as records
 from spikec.search import spacefile
 from spikec.search.objectives import Values
@@ -22,8 +28,9 @@ from spikec.search.winner import WinnerRule
 from spikec.tasks import search_run
 from spikec.tasks.estimation import estimate
 from spikec.tasks.search_run import moved
-from spikec.tasks.search_setup import SearchSettings
+from spikec.tasks.search_setup import SearchSettings, set_up
 from spikec.tasks.searching import Searched, search
+from spikec.tasks.study_view import result_of
 
 TINY = SearchSettings(trials=10, baseline=3, finalists=3, epochs=2, floor=0.1)
 
@@ -118,6 +125,8 @@ def test_other_rules_choose_otherwise(whole: Searched, tmp_path: Path, rule: Win
         (replace(TINY, method="nsga3"), UnknownName),
         (replace(TINY, space="auto-spikformer-st-small"), UsageError),
         (replace(TINY, options={"population": 1}), StudyError),
+        (replace(TINY, split=2**32), DataError),
+        (replace(TINY, policy=Policy(counting="rate", domain="observed")), UsageError),
     ],
 )
 def test_what_will_not_do_is_refused_before_anything_is_written(
@@ -126,6 +135,65 @@ def test_what_will_not_do_is_refused_before_anything_is_written(
     with pytest.raises(error):
         search(settings, out=tmp_path / "study")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("policy_name", ["spikformer-paper", "neurobench"])
+def test_final_energy_under_a_named_policy_is_what_the_printed_command_gives(tmp_path: Path, policy_name: str) -> None:
+    policy = replace(preset(policy_name).policy, zero_weights="count")
+    found = search(replace(TINY, baseline=0, policy=policy, policy_name=policy_name), out=tmp_path / "study")
+    command = found.view.next_commands[0]
+    assert f"--policy {policy_name}" in command
+    result = CliRunner().invoke(spikec, [*shlex.split(command)[1:], "--format", "json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["totals"]["energy_pj"] == found.result["winner"]["final"]["energy_pj"]
+    assert report["passes"] == []  # the policy's own pipeline, not the chip's
+    assert search(out=found.folder, resume=True).view.next_commands == found.view.next_commands
+
+
+@pytest.mark.full
+def test_the_next_command_names_the_chip_of_the_search(tmp_path: Path) -> None:
+    found = search(replace(TINY, trials=2, epochs=1, baseline=0, hardware="45nm-int8"), out=tmp_path / "study")
+    assert found.view.next_commands[0].endswith("--hw 45nm-int8")
+
+
+def test_hypervolume_is_measured_from_a_bound_of_the_policy_itself() -> None:
+    bounds = {
+        name: set_up(replace(TINY, policy=policy)).energy_bound_pj()
+        for name, policy in {
+            "default": Policy(),
+            "mac": Policy(multibit="mac"),
+            "observed": Policy(domain="observed", zero_weights="skip"),
+            "per-step": Policy(first_layer="per-step"),
+        }.items()
+    }
+    assert bounds["default"] < bounds["per-step"] < bounds["mac"]
+    assert bounds["observed"] == bounds["mac"]
+
+
+@pytest.mark.full
+def test_the_random_subnets_of_a_search_are_not_gone_on_with(whole: Searched) -> None:
+    before = told(whole.folder / "random")
+    with pytest.raises(StudyError, match="random subnets beside another search"):
+        search(out=whole.folder / "random", resume=True)
+    assert told(whole.folder / "random") == before
+    assert not (whole.folder / "random" / "supernet.pt").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"winner": 1}'])
+def test_a_damaged_result_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(StudyError, match=r"result\.json"):
+        result_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "field", [{"seed": 2**63}, {"split": -1}, {"floor": 1.5}, {"floor": -0.1}, {"floor": float("nan")}]
+)
+def test_settings_beyond_their_range(field: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(field))):
+        SearchSettings(**field)
 
 
 @pytest.mark.parametrize("field", ["trials", "finalists", "epochs"])
