@@ -76,6 +76,8 @@ def estimate(
       spikec estimate net.pt --policy spikformer-paper --rates rates.csv
     """
     _check(form, hardware, plot, (out, plot, keep_counts), force)
+    if rates is not None and keep_counts is not None:
+        raise UsageError("--keep-counts beside --rates: nothing is counted", mend="leave one of them out")
     policy = policy_of(policy_name, fields)
     question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps)
     answers = run(model, hardware, question)
@@ -141,7 +143,7 @@ def _json(answers: Answers, verbose: bool) -> str:
 
 
 def _csv(answers: Answers, verbose: bool) -> str:
-    return estimate_csv([answer for answer in answers if isinstance(answer, Report)])
+    return estimate_csv(answers)
 
 
 def _html(answers: Answers, verbose: bool) -> str:

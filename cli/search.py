@@ -23,6 +23,7 @@ from spikec.tasks.searching import search as run
 
 DEFAULT = SearchSettings()
 _BY_METHOD = ", ".join(f"{count} for {method}" for method, count in TRIALS.items())
+ALPHA = "Choose by F_AEB with this weight of energy, 0 to 1; evolution seeks by the same."
 SEED = "Of the supernet's training and of the search; the same seed gives the same trials."
 RESUME = "Go on with the study in this folder; the result is as if it had never stopped."
 
@@ -40,7 +41,7 @@ RESUME = "Go on with the study in this folder; the result is as if it had never 
 @click.option("--finalists", type=int, default=DEFAULT.finalists, show_default=True, help="Subnets to re-score.")
 @click.option("--epochs", type=int, default=DEFAULT.epochs, show_default=True, help="Epochs of the supernet.")
 @click.option("--min-accuracy", type=float, help="Choose the least energy at this accuracy (a fraction).")
-@click.option("--alpha", type=float, help="Choose by F_AEB with this weight of energy, 0 to 1.")
+@click.option("--alpha", type=float, help=ALPHA)
 @click.option(
     "--floor", type=float, default=DEFAULT.floor, show_default=True, help="Least accuracy of the front shown."
 )
@@ -80,6 +81,7 @@ def search(
         policy = policy_of(policy_name, policy_fields).policy
         options["trials"] = TRIALS[options["method"]] if options["trials"] is None else options["trials"]
         rule = _rule(min_accuracy, alpha)
+        options["options"] = {"alpha": alpha} if alpha is not None and options["method"] == "evolution" else {}
         settings = SearchSettings(**options, policy=policy, policy_name=policy_name or "", rule=rule)
         folder = out or Path("runs") / f"{Path(settings.space).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         click.echo(f"search of {settings.space} into {folder}, seed {settings.seed}", err=True)

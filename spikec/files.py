@@ -10,15 +10,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from spikec.errors import OutputError
+
+_STAGE = re.compile(r"\.[0-9a-f]{8}")
 
 
 def check_output(path: Path, *, force: bool = False) -> None:
@@ -59,6 +62,18 @@ def write_file(path: Path, content: Callable[[BinaryIO], object]) -> None:
     finally:
         with suppress(OSError):
             stage.unlink()
+
+
+def sweep(folder: Path, names: Collection[str]) -> None:
+    """Removes what a kill left of writing these files: their unfinished copies under other names.
+
+    Only to be called where nobody else writes them.
+    """
+    for name in names:
+        for stage in folder.glob(f".{name}.*"):
+            if _STAGE.fullmatch(stage.name.removeprefix(f".{name}")):
+                with suppress(OSError):
+                    stage.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -24,6 +24,7 @@ from spikec.backend.arrays import write_arrays
 from spikec.backend.golden import golden_run, read_golden, same_traces, write_golden
 from spikec.backend.protocol import peel
 from spikec.backend.registry import load
+from spikec.backend.verdict import FILE as VERDICT
 from spikec.backend.verdict import Verdict
 from spikec.backend.verify import TOLERANCE, judge, settle
 from spikec.backend.versions import versions
@@ -131,6 +132,7 @@ def verify_export(folder: Path) -> Verdict:
         DataError: the golden run has too few samples for a verdict.
     """
     exported = read_export(folder)
+    (folder / VERDICT).unlink(missing_ok=True)  # an earlier one says nothing of what stands there now
     found = judge(exported.target, folder, exported.graph, exported.inputs, exported.steps, exported.doubts)
     return settle(found, folder)
 

@@ -1,11 +1,17 @@
-"""The CSV of estimates: one row a node, full precision, units in the names of the columns."""
+"""The CSV of estimates: one row a node, full precision, units in the names of the columns.
+
+Above the header stand comment lines, `# key: JSON`: all that the report says of the whole, since rows without their
+assumptions are not an estimate. `pandas.read_csv(FILE, comment="#")` and the like skip them.
+"""
 
 import csv
+import json
 from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 
 from spikec.cost import Report
 from spikec.report.nodes import NodeRow, node_rows
+from spikec.report.view import Refusal
 
 Cell = str | float | None
 
@@ -26,17 +32,18 @@ FIXED: dict[str, Callable[[Report, NodeRow], Cell]] = {
 }
 
 
-def estimate_csv(reports: Report | Sequence[Report]) -> str:
-    """The nodes of one report or several, all of them, as CSV with a header.
+def estimate_csv(answers: Sequence[Report | Refusal]) -> str:
+    """The nodes of one report or several, all of them, as CSV with a header, under what each says of the whole.
 
     Energies in pJ and counts, per inference. An empty cell is a value that the report does not have; numbers
-    read back to the same double. Rows of several chips follow each other.
+    read back to the same double. Rows of several chips follow each other; one that refuses has a comment alone.
     """
-    given = [reports] if isinstance(reports, Report) else list(reports)
+    given = [answer for answer in answers if isinstance(answer, Report)]
     rows = [(report, row) for report in given for row in node_rows(report)]
     kinds = sorted({kind for _, row in rows for kind in row.counts})
     terms = sorted({term for _, row in rows for term in row.terms_pj})
     text = StringIO()
+    text.writelines(f"# {key}: {value}\n" for answer in answers for key, value in _whole(answer))
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*FIXED, *(f"{kind}_count" for kind in kinds), *(f"{term}_energy_pj" for term in terms)])
     for report, row in rows:
@@ -45,6 +52,15 @@ def estimate_csv(reports: Report | Sequence[Report]) -> str:
         energies = (row.terms_pj.get(term) for term in terms)
         writer.writerow(_texts([*fixed, *counts, *energies]))
     return text.getvalue()
+
+
+def _whole(answer: Report | Refusal) -> Iterable[tuple[str, str]]:
+    """What an answer says besides its nodes, as JSON in one line each; names that cannot break the line."""
+    if isinstance(answer, Refusal):
+        said: dict[str, object] = {"refused": {"hardware": answer.hardware, "reason": answer.reason}}
+    else:
+        said = {key: value for key, value in answer.to_dict().items() if key != "nodes"}
+    return ((key, json.dumps(value, sort_keys=True, allow_nan=False)) for key, value in said.items())
 
 
 def _texts(cells: Iterable[Cell]) -> list[str]:

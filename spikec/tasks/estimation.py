@@ -135,7 +135,7 @@ def samples_of(model: Model, question: Question) -> Batch:
         raise DataError(
             "the model's file holds no calibration batch",
             expected="samples to count events on",
-            mend="--data digits, --data npz:FILE, or --rates FILE with published rates",
+            mend="--data digits or --data npz:FILE; spikec estimate also takes published rates, --rates FILE",
         )
     count = question.samples or len(batch.ids)
     facts = {
@@ -167,9 +167,10 @@ def _report(model: Model, chip: HardwareModel, question: Question, samples: Batc
         priced = price(graph, samples.inputs, steps, chip, question.policy, question.pipeline)
         facts = dict(samples.facts)
     elif question.rates is not None:
-        rates = read_rates(question.rates, graph, steps)
-        priced = price_rates(graph, rates, chip, question.policy, question.pipeline)
+        found = read_rates(question.rates, graph, steps)
+        priced = price_rates(graph, found.rates, chip, question.policy, question.pipeline)
         facts = {"spec": f"rates:{question.rates.name}", "samples": 0, "seed": None, "source": "--rates"}
+        facts["unused_rates"] = list(found.unused)
     else:
         assert model.counts is not None
         if question.steps not in (None, model.counts.counts.steps):
@@ -252,5 +253,7 @@ def _assumptions(
             f"the network was made for T = {model.graph.steps}; its BatchNorm statistics are not those of "
             f"T = {priced.steps}"
         )
+    if data.get("unused_rates"):
+        said.append(f"these rates feed no product and count nothing: {', '.join(data['unused_rates'])}")
     said.append("arithmetic of Conv, Linear and MatMul is priced; what is left out is listed with its counts")
     return tuple(said)

@@ -1,8 +1,8 @@
 """From a graph and samples to costs: the one path that both estimate and search take.
 
-The canonical evaluation of design.md: the chip's pipeline, the samples as one batch, fp32, one thread, the
-interpreter; int64 counts; one sum in a fixed order. So a search's final energy and an estimate's total are the
-same number to the last digit, on the same machine and versions.
+The canonical evaluation: the chip's pipeline; the samples in their order, in batches of 256 (a calibration batch is
+one at most); fp32, one thread, the interpreter; int64 counts; one sum in a fixed order. So a search's final energy
+and an estimate's total are the same number to the last digit, on the same machine and versions.
 """
 
 from __future__ import annotations

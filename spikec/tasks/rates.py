@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from spikec.cost import Rates
 from spikec.errors import DataError, UnknownName
@@ -20,7 +21,19 @@ SYNAPTIC = (Conv1d, Conv2d, Linear, MatMul, Mul)
 Given = Mapping[tuple[str, int | None], float]
 
 
-def read_rates(path: Path, graph: Graph, steps: int) -> Rates:
+class RatesFile(NamedTuple):
+    """What a file of rates holds for a graph.
+
+    Args:
+        rates: by node and operand.
+        unused: names in the file whose rate feeds no operand that multiplies, in its order.
+    """
+
+    rates: Rates
+    unused: tuple[str, ...]
+
+
+def read_rates(path: Path, graph: Graph, steps: int) -> RatesFile:
     """The rates of the file for the operands of every node that multiplies.
 
     JSON: an object from a node's name or scope to a rate, or to a list of rates by operand. CSV: columns `scope`,
@@ -40,24 +53,28 @@ def read_rates(path: Path, graph: Graph, steps: int) -> Rates:
     nodes = {name: _only(named, name, path) for name, _ in given}
     by_node = {(nodes[name].name, operand): rate for (name, operand), rate in given.items()}
     rates: dict[tuple[str, int], float] = {}
+    used: set[tuple[str, int | None]] = set()
     for node in graph.nodes_of(*SYNAPTIC):
         for operand, value in enumerate(node.inputs):
-            rate = _rate(by_node, graph, node, operand, value)
-            if rate is not None:
-                rates[node.name, operand] = rate
-    return Rates(rates, steps)
+            key = _key(by_node, graph, node, operand, value)
+            if key is not None:
+                rates[node.name, operand] = by_node[key]
+                used.add(key)
+    unused = (name for name, operand in given if (nodes[name].name, operand) not in used)
+    return RatesFile(Rates(rates, steps), tuple(dict.fromkeys(unused)))
 
 
-def _rate(given: Given, graph: Graph, node: Node, operand: int, value: str) -> float | None:
+def _key(given: Given, graph: Graph, node: Node, operand: int, value: str) -> tuple[str, int | None] | None:
+    """Under which key the rate of an operand was given: its own, its node's, or that of the neuron that feeds it."""
     for key in ((node.name, operand), (node.name, None)):
         if key in given:
-            return given[key]
+            return key
     producer = graph.producers.get(value)
     while (
         producer is not None and len(producer.inputs) == 1 and producer.op.mnemonic in ("reshape", "transpose", "scale")
     ):
         producer = graph.producers.get(producer.inputs[0])
-    return None if producer is None else given.get((producer.name, None))
+    return (producer.name, None) if producer is not None and (producer.name, None) in given else None
 
 
 def _by_name(graph: Graph) -> dict[str, list[Node]]:

@@ -39,6 +39,8 @@ from spikec.tasks.subnets import FINAL_STATISTICS, Subnets, accuracy_of, config_
 
 SHIFTS = tuple((rows, columns) for rows in (0, -1, 1) for columns in (0, -1, 1))
 RESCORE = 0.015
+SUPERNET = "supernet.pt"
+CHECKPOINT = "checkpoints/supernet.pt"
 Tick = Callable[[str, int, int, str], None]  # step, done, of how many, words
 
 
@@ -52,7 +54,7 @@ def trained(setup: Setup, folder: Path, tick: Tick) -> Supernet:
     largest = config_of(setup.space, setup.space.largest(), classes)
     generator = torch.Generator().manual_seed(setup.settings.seed)
     supernet = Supernet(largest, generator)
-    finished = folder / "supernet.pt"
+    finished = folder / SUPERNET
     if finished.exists():
         supernet.load_state_dict(load_checkpoint(finished, keys=["config", "model"])["model"])
         return supernet
@@ -63,8 +65,8 @@ def trained(setup: Setup, folder: Path, tick: Tick) -> Supernet:
     def progress(at: Progress) -> None:
         tick("supernet", at.epoch, at.epochs, f"loss {at.loss:.3f}")
 
-    checkpoints = folder / "checkpoints"
-    checkpoints.mkdir(exist_ok=True)
+    checkpoint = folder / CHECKPOINT
+    checkpoint.parent.mkdir(exist_ok=True)
     with one_thread():
         train_supernet(
             supernet,
@@ -72,7 +74,7 @@ def trained(setup: Setup, folder: Path, tick: Tick) -> Supernet:
             draw,
             setup.recipe,
             generator,
-            checkpoint=checkpoints / "supernet.pt",
+            checkpoint=checkpoint,
             progress=progress,
         )
     save_checkpoint(finished, {"config": config_to_plain(largest), "model": supernet.state_dict()})

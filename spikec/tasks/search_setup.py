@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,15 @@ class SearchSettings:
             "statistics": {"screen": SCREEN_STATISTICS, "final": FINAL_STATISTICS},
             "calibration": CALIBRATION,
         }
+
+
+def located(settings: SearchSettings) -> SearchSettings:
+    """The settings with the paths among them absolute, so that a study is resumed from any folder."""
+    return replace(settings, space=_located(settings.space), hardware=_located(settings.hardware))
+
+
+def _located(name_or_path: str) -> str:
+    return str(Path(name_or_path).resolve()) if name_or_path.endswith(".toml") else name_or_path
 
 
 def settings_of(config: StudyConfig) -> SearchSettings:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from spikec.errors import StudyError
-from spikec.files import write_text
+from spikec.files import sweep, write_text
 from spikec.report.plots import front_plot
 from spikec.report.study_html import study_html
 from spikec.report.view import StudyView
-from spikec.search.folder import DATABASE
-from spikec.tasks.search_run import Tick, baseline, finals, open_study, results, screen, settings_from, trained
-from spikec.tasks.search_setup import SearchSettings, set_up, settings_of
+from spikec.search.folder import DATABASE, SPACE
+from spikec.tasks.search_run import (
+    CHECKPOINT,
+    SUPERNET,
+    Tick,
+    baseline,
+    finals,
+    open_study,
+    results,
+    screen,
+    settings_from,
+    trained,
+)
+from spikec.tasks.search_setup import SearchSettings, located, set_up, settings_of
 from spikec.tasks.study_view import RANDOM, view_of
 from spikec.tasks.subnets import Subnets
 
@@ -75,9 +86,15 @@ def search(
     tick = tick or _silent
     if resume:
         _refuse_baseline(out)
-    chosen = settings_of(settings_from(out)) if resume else settings or SearchSettings()
+    if resume:
+        # The study holds its space: the file that it came from may be gone by now.
+        chosen = replace(settings_of(settings_from(out)), space=str(out / SPACE))
+    else:
+        chosen = located(settings or SearchSettings())
     setup = set_up(chosen)
     with open_study(setup, out, resume=resume) as study:
+        for written in (out / SUPERNET, out / CHECKPOINT):
+            sweep(written.parent, [written.name])
         if opened is not None:
             opened(out)
         supernet = trained(setup, out, tick)

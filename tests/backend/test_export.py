@@ -15,7 +15,15 @@ from spikec.backend.export import read_export, verify_export, write_export
 from spikec.backend.golden import golden_run, read_golden, write_golden
 from spikec.backend.nir.dialect import FILE
 from spikec.backend.registry import load
-from spikec.errors import DataError, GraphError, ModelFileError, OutputError, UnsupportedOp, VerificationFailed
+from spikec.errors import (
+    DataError,
+    GraphError,
+    ModelFileError,
+    OutputError,
+    ToolchainError,
+    UnsupportedOp,
+    VerificationFailed,
+)
 from spikec.ir.graph import Graph
 from spikec.model import load as load_model
 from spikec.model import save
@@ -72,6 +80,17 @@ def test_it_is_verified_from_the_folder_alone(exported, tmp_path):
     shutil.move(exported, moved)
     assert verify_export(moved).passed
     assert json.loads((moved / "verdict.json").read_text())["passed"] is True
+
+
+def test_a_verdict_of_before_does_not_outlive_a_missing_runtime(target, exported, monkeypatch):
+    def missing(*_: object) -> None:
+        raise ToolchainError("no runtime here")
+
+    verify_export(exported)
+    monkeypatch.setattr(export, "load", lambda *_: replace(target, execute=missing))
+    with pytest.raises(ToolchainError):
+        verify_export(exported)
+    assert not (exported / "verdict.json").exists()
 
 
 def test_a_weight_changed_by_one_part_in_a_thousand_fails(exported):

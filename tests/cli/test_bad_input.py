@@ -181,9 +181,11 @@ def test_a_plot_of_no_format_is_refused_before_anything_is_printed(run: Run, mod
 
 def test_what_contradicts(run: Run, model: Path, place: Path) -> None:
     (place / "r.json").write_text("{}")
+    by_rates = ("estimate", model, "--counting", "rate", "--rates", "r.json")
     for words in (
         ("estimate", model, "--data", "digits", "--rates", "r.json"),
         ("estimate", model, "--rates", "r.json"),
+        (*by_rates, "--keep-counts", "out"),
         ("estimate", model, "-o", "out", "--keep-counts", "out"),
         ("estimate", model, "--data", "digits:99999999999"),
         ("search", "--seed", "99999999999999999999", "--out", "out"),

@@ -115,7 +115,7 @@ def test_the_rates_of_the_page_of_estimates_are_read(tmp_path: Path, suffix: str
     path = tmp_path / f"rates.{suffix}"
     path.write_text(text)
     config = network_config("spikformer-digits")
-    rates = read_rates(path, build_graph(config, Spikformer(config).state_dict()), config.steps).rates
+    rates = read_rates(path, build_graph(config, Spikformer(config).state_dict()), config.steps).rates.rates
     assert rates["stem.conv1", 0] == 0.258
     assert rates["blocks.0.attn.matmul", 0] == 0.03  # its own, before that of the neuron behind it
     assert rates["blocks.0.attn.matmul", 1] == 0.07

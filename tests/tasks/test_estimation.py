@@ -12,8 +12,9 @@ import pytest
 
 from spikec.cost import Policy, Probe, Report
 from spikec.errors import DataError, UnknownName, UsageError
+from spikec.ir.arithmetic import MatMul
 from spikec.ir.builder import GraphBuilder
-from spikec.ir.linear import Linear
+from spikec.ir.linear import Conv2d, Linear
 from spikec.ir.time import TimeMean
 from spikec.ir.types import Int, TensorType
 from spikec.model import Calibration, InputSpec, Model, load, save
@@ -193,7 +194,7 @@ def test_a_rate_of_a_scope_that_says_several_nodes_is_refused(lively: Model, tmp
     with pytest.raises(DataError, match=r"several nodes.*blocks\.0\.attn\.matmul, blocks\.0\.attn\.matmul_1"):
         read_rates(rates, lively.graph, 2)
     rates.write_text('{"blocks.0.attn.matmul": [0.1, 0.2]}')
-    assert read_rates(rates, lively.graph, 2).rates == {
+    assert read_rates(rates, lively.graph, 2).rates.rates == {
         ("blocks.0.attn.matmul", 0): 0.1,
         ("blocks.0.attn.matmul", 1): 0.2,
     }
@@ -204,3 +205,12 @@ def test_a_rate_given_twice_is_refused(lively: Model, tmp_path: Path, rows: str)
     (tmp_path / "rates.csv").write_text(f"scope,rate,operand\n{rows}")
     with pytest.raises(DataError, match=r"second rate of 'stem\.conv1'"):
         read_rates(tmp_path / "rates.csv", lively.graph, 2)
+
+
+def test_rates_that_feed_no_product_are_named(lively: Model, tmp_path: Path) -> None:
+    rates = tmp_path / "rates.json"
+    synaptic = {node.name: 0.1 for node in lively.graph.nodes_of(Conv2d, Linear, MatMul)}
+    rates.write_text(json.dumps({**synaptic, "blocks.0.mlp.fc2_lif": 0.2}))
+    report = only(lively, Question(policy=Policy(counting="rate"), rates=rates))
+    assert report.data["unused_rates"] == ["blocks.0.mlp.fc2_lif"]
+    assert any("blocks.0.mlp.fc2_lif" in said for said in report.assumptions)

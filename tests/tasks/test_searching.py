@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from cli.main import spikec
 from hwmodels.policies import preset
+from hwmodels.registry import CHIPS
 from spikec import model as models
 from spikec.cost import Policy
 from spikec.errors import DataError, OutputError, SpaceError, StudyError, UnknownName, UsageError
@@ -267,3 +268,23 @@ def test_ctrl_c_keeps_all_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert "Traceback" not in said
     kept = [t for t in records.read(tmp_path / "study").trials if t.screen is not None]
     assert len(kept) >= 3
+
+
+def test_a_study_of_own_files_goes_on_from_another_folder_and_without_its_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    space_file, chip = tmp_path / "mine.toml", tmp_path / "chip.toml"
+    space_file.write_text(spacefile.space_toml(spacefile.load(TINY.space)))
+    chip.write_text((CHIPS / "45nm.toml").read_text())
+    own = replace(TINY, space="mine.toml", hardware="chip.toml", trials=3, epochs=1, finalists=1, baseline=0)
+    with pytest.raises(KeyboardInterrupt):
+        search(own, out=tmp_path / "study", tick=Stop("search", 2))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    space_file.unlink()
+    (tmp_path / "study" / "checkpoints" / ".supernet.pt.0123abcd").write_bytes(b"a killed write")
+    (tmp_path / "study" / ".supernet.pt.mine").write_bytes(b"not ours")
+    assert search(out=tmp_path / "study", resume=True).winner.is_file()
+    assert not list((tmp_path / "study" / "checkpoints").glob(".*"))
+    assert (tmp_path / "study" / ".supernet.pt.mine").is_file()
