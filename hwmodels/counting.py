@@ -20,11 +20,13 @@ from spikec.cost import Activity, Multibit, Probe, ProbeKind
 from spikec.errors import UnsupportedOp
 from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
 from spikec.ir.graph import Graph, Node
+from spikec.ir.integrators import LI, I
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
-from spikec.ir.neurons import IF, LIF, Threshold
+from spikec.ir.neurons import IF, LIF, PLIF, Alpha, CubaLIF, MultiLevelSpike, Threshold
 from spikec.ir.op import Op
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Pool, Sum, SumPool
-from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.real import Exp, Gelu, LayerNorm, Softmax
+from spikec.ir.shapes import Concat, Constant, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
 from spikec.ir.types import Int, TensorType, Timing
 
@@ -36,7 +38,7 @@ SYNAPTIC: tuple[str, ...] = get_args(Synaptic)
 
 WEIGHTED: tuple[type[Op], ...] = (Conv1d, Conv2d, Linear)
 PRODUCTS: tuple[type[Op], ...] = (MatMul, Mul)
-NEURONS: tuple[type[Op], ...] = (LIF, IF, Threshold)
+NEURONS: tuple[type[Op], ...] = (LIF, IF, PLIF, CubaLIF, Alpha, MultiLevelSpike, Threshold)
 
 PerSample = NDArray[np.int64] | NDArray[np.float64]
 
@@ -130,6 +132,13 @@ _UPDATE = Beside("neuron_update", _results, "neurons")
 _POOL = Beside("pool", _windows, "elements of the result times the window's size")
 _MEAN = Beside("mean", _operands, "elements summed over")
 
+MACS: dict[type[Op], int] = {LayerNorm: 2}
+"""MACs an element of ops on real numbers: of a LayerNorm one for the variance, one for scale and shift. The mean's
+additions and the root, one a token, are left away."""
+
+UNPRICED: tuple[type[Op], ...] = (Exp, Gelu, Softmax)
+"""Exponentials are no multiply-accumulates: an estimate of a network that has them is refused by name."""
+
 # None: the op moves values and does nothing that is counted. An op in no row is refused by name.
 ASIDES: dict[type[Op], Beside | None] = {
     Conv1d: _BIAS,
@@ -138,9 +147,8 @@ ASIDES: dict[type[Op], Beside | None] = {
     MatMul: None,
     Mul: None,
     Add: Beside("residual_add", _results, "elements"),
-    LIF: _UPDATE,
-    IF: _UPDATE,
-    Threshold: _UPDATE,
+    **dict.fromkeys((*NEURONS, LI, I), _UPDATE),
+    LayerNorm: None,
     BatchNorm: Beside("batchnorm", _results, "elements"),
     Scale: Beside("scale", _results, "elements"),
     MaxPool: _POOL,
@@ -150,11 +158,8 @@ ASIDES: dict[type[Op], Beside | None] = {
     Mean: _MEAN,
     TimeMean: _MEAN,
     TimeSum: _MEAN,
-    TimeLast: None,
-    Repeat: None,
-    Reshape: None,
-    Transpose: None,
-    Delay: None,
+    **dict.fromkeys((TimeLast, Repeat, Delay)),
+    **dict.fromkeys((Reshape, Transpose, Expand, Concat, Slice, Pad, Upsample, Constant)),
 }
 
 
@@ -180,7 +185,8 @@ class Tally(Protocol):
 
 def times_of(graph: Graph, node: Node, steps: int) -> int:
     """How often an inference of `steps` steps runs a node: its operand's timing decides."""
-    return steps if graph.types[node.inputs[0]].timing is Timing.STEP else 1
+    operands = node.inputs or (node.name,)
+    return steps if graph.types[operands[0]].timing is Timing.STEP else 1
 
 
 def is_left_out(node: Node, attention: str) -> bool:
@@ -196,5 +202,9 @@ def check_countable(graph: Graph, chip: str) -> None:
     """
     unknown = [node for node in graph.nodes if type(node.op) not in ASIDES]
     if unknown:
-        offenders = [(node.op.mnemonic, node.scope or node.name, "no counting rule") for node in unknown]
+        why = "an exponential, which is no multiply-accumulate"
+        offenders = [
+            (node.op.mnemonic, node.scope or node.name, why if type(node.op) in UNPRICED else "no counting rule")
+            for node in unknown
+        ]
         raise UnsupportedOp(chip, offenders, nodes=len(graph.nodes))

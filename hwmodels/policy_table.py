@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hwmodels.counting import ASIDES, ASKS, PRODUCTS, ROWS, WEIGHTED, Operand, Row
+from hwmodels.counting import ASIDES, ASKS, MACS, NEURONS, PRODUCTS, ROWS, UNPRICED, WEIGHTED, Operand, Row
 from hwmodels.policies import POLICIES, Preset
 from spikec.cost import Policy
 from spikec.ir.op import Op
@@ -132,10 +132,16 @@ def _row(ops: tuple[type[Op], ...], row: Row) -> tuple[str, ...]:
 
 
 def _asides() -> Iterable[tuple[str, ...]]:
+    for op, macs in MACS.items():
+        yield (op.mnemonic, "mac", f"{macs} an element, among the synaptic operations")
+    for op in UNPRICED:
+        yield (op.mnemonic, "refused", "an exponential is no multiply-accumulate")
     for op, beside in ASIDES.items():
+        if op in MACS:
+            continue
         kind, words = (beside.kind, beside.words) if beside else ("", "nothing")
         yield (op.mnemonic, kind, words)
-    yield ("lif, if, threshold", "spike", "spikes emitted")
+    yield (", ".join(op.mnemonic for op in NEURONS), "spike", "spikes emitted; of several levels their sum")
     yield ("matmul, mul", "product_left_out", "dense operations, with `attention = skip` alone")
 
 

@@ -26,10 +26,11 @@ from hwmodels.events import places_of, rated_values
 from spikec.cost import Activity, Counts, Policy, Probe, Rates
 from spikec.errors import DataError, UsageError
 from spikec.ir.graph import Graph, Node
+from spikec.ir.integrators import Integrator
 from spikec.ir.neurons import Neuron
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
 
-_TOUCHES_TIME = (Neuron, Delay, TimeLast, TimeMean, TimeSum)
+_TOUCHES_TIME = (Neuron, Integrator, Delay, TimeLast, TimeMean, TimeSum)
 
 
 class RateTally:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hwmodels.counting import ASIDES, NEURONS, WEIGHTED, PerSample, Tally, is_left_out
+from hwmodels.counting import ASIDES, MACS, NEURONS, WEIGHTED, PerSample, Tally, is_left_out
 from hwmodels.dense import dense_macs
 from hwmodels.events import EventTally
 from hwmodels.rates import RateTally
@@ -35,6 +35,9 @@ def counts_of(graph: Graph, node: Node, tally: Tally, activity: Activity, policy
     if billed is not None:
         kind, per_sample = billed
         counted[kind] = per_sample
+    if type(node.op) in MACS:
+        macs = MACS[type(node.op)] * node.type.elements * tally.times(node, activity.steps)
+        counted["mac"] = np.full(activity.samples, macs, dtype=np.int64)
     for name, number in asides_of(graph, node, policy).items():
         total = number * tally.times(node, activity.steps)
         counted[name] = np.full(activity.samples, total, dtype=np.int64)

@@ -11,7 +11,7 @@ from passes.users import is_floating, only_user
 from spikec.ir.arithmetic import MatMul, Scale
 from spikec.ir.edit import Edit
 from spikec.ir.graph import Graph, Node
-from spikec.ir.neurons import IF, LIF, Neuron, Threshold
+from spikec.ir.neurons import IF, LIF, PLIF, CubaLIF, Threshold
 from spikec.ir.op import Op
 from spikec.ir.shapes import Reshape, Transpose
 from spikec.ir.types import FLOAT64, Weight
@@ -19,6 +19,8 @@ from spikec.ir.types import FLOAT64, Weight
 VOLTAGES: dict[type[Op], tuple[str, ...]] = {
     IF: ("v_threshold", "v_reset", "v0"),
     LIF: ("v_threshold", "v_reset", "v_leak", "v0"),
+    PLIF: ("v_threshold", "v_reset", "v_leak", "v0"),
+    CubaLIF: ("v_threshold", "v_reset", "v_leak", "v0", "i0"),
     Threshold: ("v_threshold",),
 }
 """The weights that are measured in units of the drive. Where one is not given, it is 0 or another one of them."""
@@ -88,7 +90,7 @@ def _reached(graph: Graph, scale: Node) -> Node | None:
 
 
 def _takes_factors(graph: Graph, neuron: Node) -> bool:
-    rounds = isinstance(neuron.op, Neuron) and neuron.op.rounding != "none"
+    rounds = getattr(neuron.op, "rounding", "none") != "none"
     further = [value for value in neuron.results if value != neuron.name]
     seen = any(graph.users(value) or value in graph.outputs for value in further)
     return not rounds and not seen and is_floating(graph, neuron)

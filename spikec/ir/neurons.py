@@ -1,12 +1,12 @@
-"""Spiking neurons: LIF, IF, and the memoryless Threshold. Their fields state the whole convention."""
+"""Spiking neurons: LIF, IF, PLIF, CubaLIF, Alpha, and those without memory. Their fields state the whole convention."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from spikec.ir.op import Inputs, Op, WeightTypes, broadcast, require_step
-from spikec.ir.types import REAL, SPIKE, TensorType
+from spikec.ir.op import Inputs, Op, WeightTypes, broadcast, require, require_step
+from spikec.ir.types import REAL, SPIKE, Int, TensorType
 
 Reset = Literal["hard", "soft", "none"]
 FiresAt = Literal[">=", ">"]
@@ -15,54 +15,104 @@ Rounding = Literal["none", "toward_zero", "floor"]
 
 @dataclass(frozen=True)
 class Neuron(Op):
-    """What neurons share: the convention's fields, spikes and membrane as results."""
+    """A spiking neuron with a membrane for each element; spikes and membrane are its results."""
 
     extra_results: ClassVar[tuple[str, ...]] = ("v",)
-
-    reset: Reset = "hard"
-    fires_at: FiresAt = ">="
-    reset_delay: bool = False
-    rounding: Rounding = "none"
-    refractory: int = 0
 
     def infer(self, inputs: Inputs, weights: WeightTypes) -> tuple[TensorType, ...]:
         """See `Op.infer`."""
         x = require_step(self, inputs[0])
         for slot, weight in weights.items():
             broadcast(self, weight.shape, to=x.shape, what=slot)
-        return x.with_domain(SPIKE), x.with_domain(REAL)
+        return x.with_domain(SPIKE), *(x.with_domain(REAL) for _ in self.extra_results)
 
 
 @dataclass(frozen=True)
-class LIF(Neuron):
-    """Leaky integrate-and-fire neuron, element by element, one membrane v per element, v0 before the first step.
+class IntegrateAndFire(Neuron):
+    """What integrate-and-fire neurons share: when they fire, and how they are reset.
 
-        h = v + (x - (v - v_leak)) / tau            decay_input     (Spikformer, SpikingJelly)
-        h = v_leak + (v - v_leak) (1 - 1/tau) + x   no decay_input  (Auto-Spikformer eq. 1; snnTorch's beta = 1 - 1/tau)
-        h = rounding(h)                             rounding        (fixed-point targets)
+    h is the membrane charged with this step's input, as each neuron says. Then::
+
         q = [h >= v_threshold]                      fires_at '>='   ('>' for snnTorch)
         v = v_reset where q, else h                 reset 'hard'
         v = h - q v_threshold                       reset 'soft'
         v = h                                       reset 'none'
 
-    With `reset_delay` the reset is applied at the start of the next step, so the state carried on is h and the
-    next step starts from the reset of it. For `refractory` steps after a spike the neuron stays at its reset
-    value and does not fire.
+    With `reset_delay` (snnTorch's default) the state that is carried on is h, and a spike resets the next step: a
+    hard reset before that step's leak, so that the spikes are those without delay; a soft one after it, so that the
+    threshold is subtracted whole, not leaked. For `refractory` steps after a spike the neuron stays at v_reset and
+    does not fire. (snnTorch's Lapicque and Synaptic with reset 'zero' lose one step so: refractory 1.)
+    """
 
-    Inputs: x, per step. Weights, each a scalar or broadcast to x: tau (steps, >= 1), v_threshold; optionally
-    v_reset (0), v_leak (v_reset unless given), v0 (v_leak unless given).
+    reset: Reset = "hard"
+    fires_at: FiresAt = ">="
+    reset_delay: bool = False
+    refractory: int = 0
+
+
+@dataclass(frozen=True)
+class LIF(IntegrateAndFire):
+    """Leaky integrate-and-fire neuron, element by element, one membrane v per element, v0 before the first step.
+
+        h = v + (x - (v - v_leak)) / tau            decay_input             (Spikformer, SpikingJelly)
+        h = v - (v - v_leak) / tau + x              no decay_input, tau     (Auto-Spikformer eq. 1, SpikingJelly)
+        h = v_leak + r((v - v_leak) beta) + x       no decay_input, beta    (snnTorch, Lava)
+
+    beta, the share of the membrane that is left after a step, is 1 - 1/tau in other words; which of the two is given
+    decides the order of rounding errors. r is `rounding`, of fixed-point targets, and nothing by default. Then::
+
+        q = [h >= v_threshold]                      fires_at '>='   ('>' for snnTorch)
+        v = v_reset where q, else h                 reset 'hard'
+        v = h - q v_threshold                       reset 'soft'
+        v = h                                       reset 'none'
+
+    With `reset_delay` (snnTorch's default) the state that is carried on is h, and a spike resets the next step: a
+    hard reset before that step's leak, so that the spikes are those without delay; a soft one after it,
+    h = ... - q v_threshold with the q of the step before. For `refractory` steps after a spike the neuron stays at
+    v_reset and does not fire.
+
+    Inputs: x, per step. Weights, each a scalar or broadcast to x: v_threshold; either tau (steps, >= 1) or, without
+    decay_input, beta (0..1); optionally v_reset (0), v_leak (v_reset unless given), v0 (v_leak unless given).
     Results: q (Spike); v (Real): the state carried on, after the reset (before it with reset_delay).
     """
 
     mnemonic: ClassVar[str] = "lif"
-    slots: ClassVar[tuple[str, ...]] = ("tau", "v_threshold")
+    slots: ClassVar[tuple[str, ...]] = ("v_threshold",)
+    optional: ClassVar[tuple[str, ...]] = ("tau", "beta", "v_reset", "v_leak", "v0")
+
+    decay_input: bool = True
+    rounding: Rounding = "none"
+
+    def infer(self, inputs: Inputs, weights: WeightTypes) -> tuple[TensorType, ...]:
+        """See `Op.infer`."""
+        one_of(self, weights, "tau", "beta")
+        check_leak(self, weights, decay_input=self.decay_input, rounding=self.rounding)
+        return super().infer(inputs, weights)
+
+
+@dataclass(frozen=True)
+class PLIF(IntegrateAndFire):
+    """LIF whose time constant is learnt (parametric LIF): 1/tau = sigmoid(w), one w a layer in the paper.
+
+        h = v + (x - (v - v_leak)) sigmoid(w)              decay_input
+        h = v - (v - v_leak) sigmoid(w) + x                no decay_input
+
+    Firing and reset as in LIF. Source: Fang et al., ICCV 2021, eq. 8; its code computes in this order.
+
+    Inputs: x, per step. Weights, each a scalar or broadcast to x: w (a parameter), v_threshold; optionally v_reset
+    (0), v_leak (v_reset unless given), v0 (v_leak unless given).
+    Results: q (Spike); v (Real).
+    """
+
+    mnemonic: ClassVar[str] = "plif"
+    slots: ClassVar[tuple[str, ...]] = ("w", "v_threshold")
     optional: ClassVar[tuple[str, ...]] = ("v_reset", "v_leak", "v0")
 
     decay_input: bool = True
 
 
 @dataclass(frozen=True)
-class IF(Neuron):
+class IF(IntegrateAndFire):
     """Integrate-and-fire neuron: LIF without leak, h = v + x; firing and reset as in LIF.
 
     Inputs: x, per step. Weights: v_threshold; optionally v_reset (0), v0 (v_reset unless given).
@@ -72,6 +122,82 @@ class IF(Neuron):
     mnemonic: ClassVar[str] = "if"
     slots: ClassVar[tuple[str, ...]] = ("v_threshold",)
     optional: ClassVar[tuple[str, ...]] = ("v_reset", "v0")
+
+
+@dataclass(frozen=True)
+class CubaLIF(IntegrateAndFire):
+    """Current-based LIF: a synaptic current i that leaks, and a membrane that it charges.
+
+        i = r(i alpha) + x                          or i - i / tau_syn + x
+        h = v + (i - (v - v_leak)) / tau            decay_input
+        h = v - (v - v_leak) / tau + i              no decay_input, tau
+        h = v_leak + r((v - v_leak) beta) + i       no decay_input, beta    (snnTorch's Synaptic, Lava's LIF)
+
+    alpha is 1 - 1/tau_syn and beta 1 - 1/tau in other words; r is `rounding`. Firing, reset and refractory steps as in
+    LIF; the current is never reset. NIR's gains are a Scale before it.
+
+    Inputs: x, per step. Weights, each a scalar or broadcast to x: v_threshold; either tau_syn (steps, >= 1) or alpha;
+    either tau or, without decay_input, beta; optionally v_reset (0), v_leak (v_reset unless given), v0 (v_leak unless
+    given), i0 (0).
+    Results: q (Spike); v (Real): the membrane carried on; i (Real): the current.
+    """
+
+    mnemonic: ClassVar[str] = "cuba_lif"
+    slots: ClassVar[tuple[str, ...]] = ("v_threshold",)
+    optional: ClassVar[tuple[str, ...]] = ("tau_syn", "alpha", "tau", "beta", "v_reset", "v_leak", "v0", "i0")
+    extra_results: ClassVar[tuple[str, ...]] = ("v", "i")
+
+    decay_input: bool = False
+    rounding: Rounding = "none"
+
+    def infer(self, inputs: Inputs, weights: WeightTypes) -> tuple[TensorType, ...]:
+        """See `Op.infer`."""
+        one_of(self, weights, "tau_syn", "alpha")
+        one_of(self, weights, "tau", "beta")
+        check_leak(self, weights, decay_input=self.decay_input, rounding=self.rounding)
+        return super().infer(inputs, weights)
+
+
+@dataclass(frozen=True)
+class Alpha(Neuron):
+    """Alpha-function neuron (snnTorch's Alpha): the membrane is the difference of two leaking currents.
+
+        e = alpha e + x
+        i = beta i - x
+        h = g (e + i),   g = ln(alpha) / (ln(beta) - ln(alpha)) + 1
+        q = [h > v_threshold]                       fires_at '>', or '>='
+        e = i = h = 0 at the step after a spike, whose input is lost       reset 'hard'
+
+    Inputs: x, per step. Weights, each a scalar or broadcast to x: alpha, beta (0 < beta < alpha <= 1), v_threshold.
+    Results: q (Spike); v (Real): h. Source: snnTorch 1.0, Alpha, `reset_mechanism` 'zero' and 'none'.
+    """
+
+    mnemonic: ClassVar[str] = "alpha"
+    slots: ClassVar[tuple[str, ...]] = ("alpha", "beta", "v_threshold")
+
+    reset: Literal["hard", "none"] = "hard"
+    fires_at: FiresAt = ">"
+
+
+@dataclass(frozen=True)
+class MultiLevelSpike(Op):
+    """Integer neuron without memory: codes 0..levels, each standing for code * scale.
+
+        y = round(min(max(x, 0), levels)) scale             ties to the even code, as torch.round
+
+    Inputs: x. Results: y, Int(0, levels, scale). Source: Yao et al., 'Scaling spike-driven transformer' (SDT v3),
+    2025: levels 4, scale 1/4 there; at inference each level is a binary step (`unroll-levels`).
+    """
+
+    mnemonic: ClassVar[str] = "multi_level_spike"
+
+    levels: int = 4
+    scale: float = 0.25
+
+    def infer(self, inputs: Inputs, weights: WeightTypes) -> tuple[TensorType, ...]:
+        """See `Op.infer`."""
+        require(self.scale > 0, self, f"a positive scale expected, found {self.scale}")
+        return (inputs[0].with_domain(Int(0, self.levels, self.scale)),)
 
 
 @dataclass(frozen=True)
@@ -91,3 +217,25 @@ class Threshold(Op):
         (x,) = inputs
         broadcast(self, weights["v_threshold"].shape, to=x.shape, what="v_threshold")
         return (x.with_domain(SPIKE),)
+
+
+def one_of(op: Op, weights: WeightTypes, *slots: str) -> None:
+    """Checks that exactly one of these weights is given.
+
+    Raises:
+        VerifyError: none is, or several.
+    """
+    given = [slot for slot in slots if slot in weights]
+    require(len(given) == 1, op, f"weights {given} are given; expected one of {list(slots)}")
+
+
+def check_leak(op: Op, weights: WeightTypes, *, decay_input: bool, rounding: Rounding) -> None:
+    """Checks what decides how a membrane leaks.
+
+    Raises:
+        VerifyError: a beta, or rounding, beside decay_input.
+    """
+    require(not (decay_input and "beta" in weights), op, "beta says nothing of the input; decay_input takes tau")
+    rounds = rounding != "none"
+    require(not (rounds and "tau" in weights), op, "rounding is of targets that hold a beta, not a tau")
+    require(not (rounds and "tau_syn" in weights), op, "rounding is of targets that hold an alpha, not a tau_syn")

@@ -21,11 +21,13 @@ class Op:
     """One operation: its fields are its conventions, its docstring is its specification.
 
     Class attributes say how the text form spells it: `mnemonic`, the names of its operands' count
-    (`arity`), the weight slots it needs and may have, and the suffix of every result after the first.
+    (`arity`; the least one where it is `variadic`), the weight slots it needs and may have, and the suffix of every
+    result after the first.
     """
 
     mnemonic: ClassVar[str] = ""
     arity: ClassVar[int] = 1
+    variadic: ClassVar[bool] = False
     slots: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
     extra_results: ClassVar[tuple[str, ...]] = ()
@@ -51,6 +53,12 @@ LEAST: Mapping[str, float] = {
     "groups": 1,
     "padding": 0,
     "refractory": 0,
+    "levels": 1,
+    "factors": 1,
+    "before": 0,
+    "after": 0,
+    "step": 1,
+    "start": 0,
     "eps": 0.0,
 }
 """The least value of a field, of each element where it is a tuple, by its name."""
@@ -102,8 +110,9 @@ def check_operands(op: Op, inputs: Inputs, weights: WeightTypes) -> None:
         VerifyError: a field out of range, too many operands, too few, or a slot that the op does not know.
     """
     check_fields(op)
-    if len(inputs) != op.arity:
-        raise VerifyError(f"{op.mnemonic} takes {op.arity} operand(s), found {len(inputs)}")
+    if len(inputs) != op.arity and not (op.variadic and len(inputs) > op.arity):
+        least = " or more" if op.variadic else ""
+        raise VerifyError(f"{op.mnemonic} takes {op.arity}{least} operand(s), found {len(inputs)}")
     missing = [slot for slot in op.slots if slot not in weights]
     unknown = sorted(set(weights) - set(op.slots) - set(op.optional))
     if missing or unknown:

@@ -76,6 +76,18 @@ def sum_of(a: Domain, b: Domain) -> Domain:
     return Int(fine.lo + coarse.lo * times, fine.hi + coarse.hi * times, fine.scale)
 
 
+def union_of(a: Domain, b: Domain) -> Domain:
+    """The domain of what is an `a` or a `b`: Int where one scale is a whole multiple of the other, else Real."""
+    if isinstance(a, Real) or isinstance(b, Real):
+        return REAL
+    fine, coarse = (a, b) if a.scale <= b.scale else (b, a)
+    ratio = Fraction(coarse.scale) / Fraction(fine.scale)
+    if ratio.denominator != 1:
+        return REAL
+    times = int(ratio)
+    return Int(min(fine.lo, coarse.lo * times), max(fine.hi, coarse.hi * times), fine.scale)
+
+
 def product_of(a: Domain, b: Domain, terms: int = 1) -> Domain:
     """The domain of a sum of `terms` products a * b."""
     if isinstance(a, Real) or isinstance(b, Real):

@@ -1,7 +1,7 @@
 """The interpreter: the reference for every pass, runner and backend.
 
-Values per step are [T, B, *shape], values for the inference [B, *shape]. A graph without a cycle is computed op by
-op over all steps at once, only neurons being stepped through time.
+Values per step are [T, B, *shape], values for the inference [B, *shape]. Ops are computed one by one over all steps
+at once, only neurons being stepped through time; the nodes of a cycle are stepped together.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch import Tensor
 from spikec.cost import Counts, Probe
 from spikec.errors import DataError, UnsupportedOp
 from spikec.ir.graph import Graph, Node
-from spikec.ir.neurons import IF, LIF
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
 from spikec.ir.types import Int, TensorType, Timing
 from spikec.run.answers import answer
+from spikec.run.cycles import cycles_of, stepped
 from spikec.run.kernels import KERNELS
-from spikec.run.neurons import integrate
+from spikec.run.neurons import STEPPERS, integrate
 
 Data = Mapping[str, NDArray[np.generic]]
 
@@ -81,39 +81,36 @@ class Interpreter:
                 del waiting[probe.key]
             needed = {v for probe in waiting.values() for v in probe.values} | set(graph.outputs)
             held = {v: tensor for v, tensor in held.items() if v in needed}
-        name, kind = next(iter(graph.inputs.items()))
-        samples = np.asarray(data[name]).shape[0 if kind.timing is Timing.ONCE else 1]
-        return {v: held[v] for v in graph.outputs}, Counts(answers, int(samples), steps)
+        samples = _samples(graph, {name: np.asarray(data[name]) for name in graph.inputs})
+        return {v: held[v] for v in graph.outputs}, Counts(answers, samples, steps)
 
     def _values(self, graph: Graph, data: Data, steps: int | None, wanted: set[str]) -> Iterator[tuple[str, Tensor]]:
         """Every value as it is computed; each is forgotten after its last user."""
         steps = graph.steps if steps is None else steps
-        _refuse_feedback(graph)
         values = inputs_of(graph, data, steps, self.dtype)
         yield from values.items()
         weights = {name: torch.as_tensor(np.array(w.values)).to(self.dtype) for name, w in graph.weights.items()}
-        last = {value: node.name for node in graph.nodes for value in node.inputs}
-        for node in graph.nodes:
-            results = compute(node, [values[v] for v in node.inputs], weights, steps)
-            for name, value in zip(node.results, results, strict=True):
-                if name in wanted or name in last:
-                    values[name] = value
-                yield name, value
-            for operand in node.inputs:
-                if last[operand] == node.name:
-                    values.pop(operand, None)
+        silent = torch.zeros(_samples(graph, values), dtype=self.dtype)
+        groups = cycles_of(graph)
+        last = {value: at for at, group in enumerate(groups) for node in group for value in node.inputs}
+        for at, group in enumerate(groups):
+            if len(group) > 1 or not set(group[0].inputs).isdisjoint(group[0].results):
+                found = stepped(group, values, weights, steps, silent, compute)
+            else:
+                (node,) = group
+                results = compute(node, [values[v] for v in node.inputs], weights, steps)
+                if not node.inputs:
+                    results = tuple(value.expand(len(silent), *value.shape[1:]) for value in results)
+                found = dict(zip(node.results, results, strict=True))
+            values.update({name: value for name, value in found.items() if name in wanted or name in last})
+            yield from found.items()
+            for operand in [value for node in group for value in node.inputs if last[value] == at]:
+                values.pop(operand, None)
 
 
-def _refuse_feedback(graph: Graph) -> None:
-    """Raises UnsupportedOp where a Delay's operand is computed after it: that asks for stepping through time."""
-    seen = set(graph.inputs)
-    offenders = []
-    for node in graph.nodes:
-        if not seen.issuperset(node.inputs):
-            offenders.append((node.op.mnemonic, node.scope or node.name, "its operand is defined after it"))
-        seen.update(node.results)
-    if offenders:
-        raise UnsupportedOp("the interpreter", offenders, nodes=len(graph.nodes))
+def _samples(graph: Graph, inputs: Mapping[str, Tensor | NDArray[np.generic]]) -> int:
+    name, kind = next(iter(graph.inputs.items()))
+    return int(inputs[name].shape[0 if kind.timing is Timing.ONCE else 1])
 
 
 def compute(node: Node, operands: Sequence[Tensor], weights: Mapping[str, Tensor], steps: int) -> tuple[Tensor, ...]:
@@ -123,13 +120,13 @@ def compute(node: Node, operands: Sequence[Tensor], weights: Mapping[str, Tensor
         UnsupportedOp: the interpreter does not run this op.
     """
     own = {slot: weights[name] for slot, name in node.weights.items()}
-    if isinstance(node.op, (LIF, IF)):
+    if type(node.op) in STEPPERS:
         return integrate(node.op, operands[0], own)
     if type(node.op) in TIME:
         return (TIME[type(node.op)](operands[0], own, steps),)
     if type(node.op) not in KERNELS:
         raise UnsupportedOp("the interpreter", [(node.op.mnemonic, node.scope or node.name, "no kernel")])
-    if node.type.timing is Timing.ONCE:
+    if node.type.timing is Timing.ONCE:  # so are its operands, since only the ops of TIME change it
         return (KERNELS[type(node.op)](node.op, operands, own),)
     time, batch = operands[0].shape[:2]
     flat = [x.reshape(time * batch, *x.shape[2:]) for x in operands]

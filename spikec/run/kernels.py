@@ -11,10 +11,11 @@ from torch.nn import functional as F
 
 from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
-from spikec.ir.neurons import Threshold
+from spikec.ir.neurons import MultiLevelSpike, Threshold
 from spikec.ir.op import Op
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
-from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.real import Exp, Gelu, LayerNorm, Softmax
+from spikec.ir.shapes import Concat, Constant, Expand, Pad, Reshape, Slice, Transpose, Upsample
 
 Operands = Sequence[Tensor]
 Weights = Mapping[str, Tensor]
@@ -66,6 +67,28 @@ def _threshold(op: Threshold, x: Operands, w: Weights) -> Tensor:
     return fired.to(x[0].dtype)
 
 
+def _levels(op: MultiLevelSpike, x: Operands, w: Weights) -> Tensor:
+    return x[0].clamp(0, op.levels).round() * op.scale
+
+
+def _layer_norm(op: LayerNorm, x: Operands, w: Weights) -> Tensor:
+    return F.layer_norm(x[0], x[0].shape[x[0].ndim - op.axes :], w.get("weight"), w.get("bias"), op.eps)
+
+
+def _slice(op: Slice, x: Operands, w: Weights) -> Tensor:
+    axis = op.axis + 1
+    return x[0][(slice(None),) * axis + (slice(op.start, op.stop, op.step),)]
+
+
+def _pad(op: Pad, x: Operands, w: Weights) -> Tensor:
+    last_first = [n for pair in zip(reversed(op.before), reversed(op.after), strict=True) for n in pair]
+    return F.pad(x[0], last_first)
+
+
+def _upsample(op: Upsample, x: Operands, w: Weights) -> Tensor:
+    return x[0].repeat_interleave(op.factors[0], 2).repeat_interleave(op.factors[1], 3)
+
+
 def _transpose(op: Transpose, x: Operands, w: Weights) -> Tensor:
     return x[0].permute(0, *(axis + 1 for axis in op.axes))
 
@@ -74,17 +97,28 @@ KERNELS: dict[type[Op], Kernel] = {
     Add: lambda op, x, w: x[0] + x[1],
     AvgPool: _avg_pool,
     BatchNorm: _batch_norm,
+    Concat: lambda op, x, w: torch.cat(list(x), op.axis + 1),
+    Constant: lambda op, x, w: w["value"].unsqueeze(0),
     Conv1d: _conv1d,
     Conv2d: _conv2d,
+    Exp: lambda op, x, w: torch.exp(x[0]),
+    Expand: lambda op, x, w: x[0].expand(-1, *op.shape),
+    Gelu: lambda op, x, w: F.gelu(x[0], approximate=op.approximate),
+    LayerNorm: _layer_norm,
     Linear: _linear,
     MatMul: _matmul,
     MaxPool: _max_pool,
     Mean: lambda op, x, w: torch.mean(x[0], _axes(op)),
+    MultiLevelSpike: _levels,
     Mul: lambda op, x, w: x[0] * x[1],
+    Pad: _pad,
     Reshape: lambda op, x, w: x[0].reshape(x[0].shape[0], *op.shape),
     Scale: lambda op, x, w: x[0] * op.factor,
+    Slice: _slice,
+    Softmax: lambda op, x, w: torch.softmax(x[0], op.axis + 1),
     Sum: lambda op, x, w: torch.sum(x[0], _axes(op)),
     SumPool: _sum_pool,
     Threshold: _threshold,
     Transpose: _transpose,
+    Upsample: _upsample,
 }

@@ -32,9 +32,9 @@ class Convention:
         reset: 'hard' sets the membrane to v_reset, 'soft' subtracts the threshold, 'none' leaves it.
         decay_input: whether the input is divided by tau as the membrane's leak is.
         fires_at: whether a membrane exactly at the threshold fires ('>=') or not ('>').
-        reset_delay: the reset is applied at the start of the next step. The spikes do not change, only which
-            membrane is called the state (h, not v), so here it is a label for the op. snnTorch's delayed
-            'subtract' is another neuron: it subtracts after the leak.
+        reset_delay: the reset is applied at the start of the next step. Of a hard reset the spikes do not change,
+            only which membrane is called the state (h, not v), so here it is a label for the op. A delayed soft
+            reset is another neuron, which this layer is not: it subtracts after the leak.
         detach_reset: no gradient flows through the reset.
         v_reset: the membrane after a hard reset, and the leak's resting point.
         surrogate: an `snntorch.surrogate` function, used for its gradient.
@@ -78,7 +78,7 @@ class LIFNeuron(nn.Module):
     With v_leak = v_reset, per step::
 
         h = v + (x - (v - v_leak)) / tau             decay_input
-        h = v_leak + (v - v_leak) (1 - 1/tau) + x    otherwise
+        h = v - (v - v_leak) / tau + x               otherwise
         q = [h >= v_threshold]                       or > by fires_at
         v = where(q, v_reset, h)                     reset 'hard'
         v = h - q v_threshold                        reset 'soft'
@@ -112,6 +112,8 @@ class LIFNeuron(nn.Module):
         super().__init__()
         if float(tau) < 1.0:
             raise UsageError(f"a LIF's tau is {float(tau):g} steps; expected 1 or more")
+        if reset == "soft" and reset_delay:
+            raise UsageError("a soft reset with reset_delay, which this layer does not do", mend="snntorch.Leaky does")
         if reset not in ("hard", "soft", "none") or fires_at not in (">=", ">"):
             raise UsageError(f"a LIF has reset '{reset}' and fires_at '{fires_at}'", expected="hard|soft|none, >=|>")
         self.tau, self.v_threshold, self.v_reset = tau, v_threshold, v_reset
@@ -168,8 +170,8 @@ def _leak(x: Tensor, v: Tensor, neuron: LIFNeuron, out: Tensor) -> Tensor:
     if neuron.decay_input:
         torch.sub(x, v if at_zero else v - rest, out=out)
         return out.div_(neuron.tau).add_(v)
-    torch.mul(v if at_zero else v - rest, 1.0 - 1.0 / neuron.tau, out=out)
-    return (out if at_zero else out.add_(rest)).add_(x)
+    torch.div(v if at_zero else v - rest, neuron.tau, out=out)
+    return torch.sub(v, out, out=out).add_(x)
 
 
 def _reset(h: Tensor, fired: Tensor, spikes: Tensor, neuron: LIFNeuron, out: Tensor) -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from hwmodels.counting import ASIDES, ASKS, ROWS, SYNAPTIC, Aside, Operand, row_of
+from hwmodels.counting import ASIDES, ASKS, ROWS, SYNAPTIC, UNPRICED, Aside, Operand, row_of
 from hwmodels.dense import DENSE
 from hwmodels.policy_table import VALUES, policy_table_markdown
 from spikec.cost import Policy
@@ -20,7 +20,8 @@ def test_the_committed_page_is_the_generated_one():
 
 
 def test_every_op_is_in_the_table():
-    assert set(ASIDES) == set(OPS.values())
+    assert {*ASIDES, *UNPRICED} == set(OPS.values())
+    assert set(ASIDES).isdisjoint(UNPRICED)
     assert set(DENSE) == set(ASKS)
 
 

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
 from spikec.ir.builder import GraphBuilder
+from spikec.ir.integrators import LI, I
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
-from spikec.ir.neurons import IF, LIF, Threshold
+from spikec.ir.neurons import IF, LIF, PLIF, Alpha, CubaLIF, MultiLevelSpike, Threshold
 from spikec.ir.ops import OPS
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
-from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.real import Exp, Gelu, LayerNorm, Softmax
+from spikec.ir.shapes import Concat, Constant, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.text import parse
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
 from spikec.ir.types import REAL, SPIKE, FloatFormat, Int, IntFormat, Role, TensorType, Timing, Weight
@@ -78,12 +80,61 @@ def neuron(d, kind, slots, optional, **fields):
         reset=pick(d, ("hard", "soft", "none")),
         fires_at=pick(d, (">=", ">")),
         reset_delay=pick(d, (True, False)),
-        rounding=pick(d, ("none", "toward_zero", "floor")),
         refractory=pick(d, (0, 3)),
         **fields,
     )
     shapes = [(), d.shape(x), (*d.shape(x)[:-1], 1)]
     return op, [x], {s: d.weight(*pick(d, shapes)) for s in slots} | d.some(**{s: pick(d, shapes) for s in optional})
+
+
+def leaky(d, kind, slots, optional):
+    leak = pick(d, ("tau", "beta"))
+    rounds = leak == "beta" and not {"tau_syn"} & set(slots)
+    fields = {
+        "decay_input": leak == "tau" and pick(d, (True, False)),
+        "rounding": pick(d, ("none", "toward_zero", "floor")) if rounds else "none",
+    }
+    return neuron(d, kind, (*slots, leak, "v_threshold"), (*optional, "v_reset", "v_leak", "v0"), **fields)
+
+
+def integrator(d, op, slots):
+    x = d.value(2, Timing.STEP)
+    shapes = [(), d.shape(x)]
+    return op, [x], {s: d.weight(*pick(d, shapes)) for s in slots} | d.some(v0=pick(d, shapes))
+
+
+def alpha(d):
+    x = d.value(2, Timing.STEP)
+    op = Alpha(reset=pick(d, ("hard", "none")), fires_at=pick(d, (">=", ">")))
+    return op, [x], {slot: d.weight() for slot in Alpha.slots}
+
+
+def concat(d):
+    x = d.value(2)
+    return Concat(pick(d, (0, 1))), [x, *(d.twin(x) for _ in range(pick(d, (1, 2))))], {}
+
+
+def expand(d):
+    x = d.value(2, shape=(1, d.draw(SIZES)))
+    return Expand((d.draw(SIZES), d.shape(x)[1])), [x], {}
+
+
+def layer_norm(d):
+    x, axes = d.value(2), pick(d, (1, 2))
+    over = d.shape(x)[2 - axes :]
+    return LayerNorm(axes, pick(d, (1e-5, 0.0))), [x], d.some(weight=over, bias=over)
+
+
+def pad(d):
+    x = d.value(2)
+    return Pad(pick(d, ((0, 0), (1, 2))), pick(d, ((0, 0), (3, 0)))), [x], {}
+
+
+def slice_(d):
+    x = d.value(2)
+    size = d.shape(x)[1]
+    start = d.draw(st.integers(0, size - 1))
+    return Slice(1, start, d.draw(st.integers(start + 1, size)), pick(d, (1, 2))), [x], {}
 
 
 def conv(d, kind, axes):
@@ -160,9 +211,23 @@ RECIPES = {
     "conv2d": lambda d: conv(d, Conv2d, 2),
     "delay": delay,
     "if": lambda d: neuron(d, IF, ("v_threshold",), ("v_reset", "v0")),
-    "lif": lambda d: neuron(
-        d, LIF, ("tau", "v_threshold"), ("v_reset", "v_leak", "v0"), decay_input=pick(d, (True, False))
-    ),
+    "alpha": alpha,
+    "concat": concat,
+    "constant": lambda d: (Constant(), [], {"value": d.weight(2, 3)}),
+    "cuba_lif": lambda d: leaky(d, CubaLIF, (pick(d, ("alpha", "tau_syn")),), ("i0",)),
+    "exp": lambda d: (Exp(), [d.value(2)], {}),
+    "expand": expand,
+    "gelu": lambda d: (Gelu(pick(d, ("none", "tanh"))), [d.value(2)], {}),
+    "i": lambda d: integrator(d, I(), ()),
+    "layer_norm": layer_norm,
+    "li": lambda d: integrator(d, LI(decay_input=False), (pick(d, ("tau", "beta")),)),
+    "lif": lambda d: leaky(d, LIF, (), ()),
+    "multi_level_spike": lambda d: (MultiLevelSpike(pick(d, (1, 4)), pick(d, (1.0, 0.25))), [d.value(2)], {}),
+    "pad": pad,
+    "plif": lambda d: neuron(d, PLIF, ("w", "v_threshold"), ("v_reset", "v_leak", "v0")),
+    "slice": slice_,
+    "softmax": lambda d: (Softmax(pick(d, (0, 1))), [d.value(2)], {}),
+    "upsample": lambda d: (Upsample(pair(d)), [d.value(3)], {}),
     "linear": linear,
     "matmul": matmul,
     "max_pool": lambda d: pool(d, MaxPool),

@@ -82,8 +82,15 @@ def test_weights_that_are_missing_unused_misnamed_empty_or_no_numbers():
 def test_slots_are_the_ops_own():
     weights = {"w": constant(1.0)}
     refused(graph(node(IF(), types=(STEP, STEP))), "%n (@block.layer)", "missing ['v_threshold']")
-    lif = node(LIF(), weights={"tau": "w", "v_threshold": "w", "beta": "w"}, types=(STEP, STEP.with_domain(REAL)))
-    refused(graph(lif, weights=weights), "%n (@block.layer)", "unknown ['beta']")
+    lif = node(LIF(), weights={"tau": "w", "v_threshold": "w", "decay": "w"}, types=(STEP, STEP.with_domain(REAL)))
+    refused(graph(lif, weights=weights), "%n (@block.layer)", "unknown ['decay']")
+    both = replace(lif, weights={"tau": "w", "v_threshold": "w", "beta": "w"})
+    refused(graph(both, weights=weights), "%n (@block.layer)", "expected one of ['tau', 'beta']")
+    refused(graph(replace(lif, weights={"v_threshold": "w"}), weights=weights), "expected one of")
+    decays = replace(lif, weights={"v_threshold": "w", "beta": "w"})
+    refused(graph(decays, weights=weights), "decay_input takes tau")
+    rounds = replace(lif, op=LIF(decay_input=False, rounding="floor"), weights={"v_threshold": "w", "tau": "w"})
+    refused(graph(rounds, weights=weights), "hold a beta")
 
 
 ONES = {"w": weight_of(np.ones((3, 4))), "b": weight_of(np.ones(2)), "k": weight_of(np.ones((4, 2, 3, 3)))}

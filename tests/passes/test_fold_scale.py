@@ -116,7 +116,8 @@ LEFT_ALONE = {
     "another user": f"{NEURON}\n %y = add(%s, %q)\n return %y",
     "an output": f"{NEURON}\n return %q, %s",
     "a negative factor": f"{NEURON}\n return %q",
-    "a neuron that rounds": NEURON + " {rounding='floor'}\n return %q",
+    "a neuron that rounds": NEURON.replace("tau=tau", "beta=tau")
+    + " {decay_input=False, rounding='floor'}\n return %q",
     "a membrane that is an output": f"{NEURON}\n return %q, %q.v",
     "a membrane that a node takes": f"{NEURON}\n %y = add(%q, %q.v)\n return %y",
     "both operands": f"%m = matmul(%s, %s) {{transpose_b=True}}\n {NEURON.replace('%s', '%m')}\n return %q",

@@ -116,10 +116,59 @@ return %q
 """
 
 
-def test_feedback_is_refused_by_name():
+def test_feedback_comes_back_a_step_later():
     graph = parse(CYCLE, {"one": constant(1.0)})
-    with pytest.raises(UnsupportedOp, match=r"(?s)interpreter.*delay.*defined after it"):
-        Interpreter().run(graph, {"x": np.zeros((3, 1, 4))})
+    x = np.zeros((3, 1, 4))
+    x[0, 0, :2] = 1
+    q = Interpreter().run(graph, {"x": x})["q"].numpy()[:, 0]
+    assert q.tolist() == [[1, 1, 0, 0]] * 3  # each spike is the next step's input
+
+
+RECURRENT = """graph(%x: real step [4]) steps 6
+%d = delay(%q; steps=steps) : spike step [3] @back
+%r = linear(%d; weight=wr) @rec
+%c = linear(%x; weight=wx) @ff
+%a = add(%c, %r)
+%q = cuba_lif(%a; alpha=decay, beta=decay, v_threshold=half) {reset='soft', reset_delay=True, fires_at='>'} @cell
+%late = delay(%q; steps=one) : spike step [3]
+%o = linear(%late; weight=wr) @out
+%m = time_mean(%o)
+return %m, %q, %q.i
+"""
+
+
+@pytest.mark.parametrize("steps", [1, 2, np.array([1, 2, 7])])
+def test_a_cycle_is_a_python_loop(steps, rng):
+    weights = {
+        "steps": Weight(np.asarray(steps), Role.CONSTANT, IntFormat(16)),
+        "one": constant(1.0),
+        "half": constant(0.5),
+        "decay": constant(0.7),
+        "wr": weight_of(rng.normal(size=(3, 3))),
+        "wx": weight_of(rng.normal(size=(3, 4))),
+    }
+    x = rng.normal(size=(6, 2, 4)) * 2
+    found = {k: v.numpy() for k, v in Interpreter().run(parse(RECURRENT, weights), {"x": x}).items()}
+    wr, wx, back = weights["wr"].array, weights["wx"].array, np.broadcast_to(steps, (3,))
+    i, v, q, spikes = np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3)), []
+    for t in range(6):
+        fed = np.stack([spikes[t - d][:, n] if t >= d else np.zeros(2) for n, d in enumerate(back)], -1)
+        i = 0.7 * i + x[t] @ wx.T + fed @ wr.T
+        v = 0.7 * v + i - q * 0.5
+        q = (v > 0.5).astype(float)
+        spikes.append(q)
+    np.testing.assert_array_equal(found["q"], np.stack(spikes))
+    np.testing.assert_allclose(found["q.i"][-1], i, rtol=1e-12)
+    np.testing.assert_allclose(found["m"], sum(s @ wr.T for s in spikes[:-1]) / 6, rtol=1e-12, atol=1e-15)
+    assert 0.1 < np.stack(spikes).mean() < 0.9
+
+
+def test_a_delay_of_itself_is_silent():
+    graph = parse(
+        "graph(%x: spike step [4]) steps 3\n%d = delay(%d; steps=one) : real step [2]\nreturn %d",
+        {"one": constant(1.0)},
+    )
+    assert not Interpreter().run(graph, {"x": np.ones((3, 1, 4))})["d"].any()
 
 
 class Unknown(Op):

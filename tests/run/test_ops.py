@@ -4,17 +4,21 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
+from spikec.ir.builder import GraphBuilder
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
-from spikec.ir.neurons import IF, LIF, Threshold
+from spikec.ir.neurons import Threshold
 from spikec.ir.ops import OPS
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
-from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.real import Exp, Gelu, LayerNorm, Softmax
+from spikec.ir.shapes import Concat, Constant, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
-from spikec.ir.types import IntFormat, Timing, Weight
-from spikec.run.interp import TIME
+from spikec.ir.types import Int, IntFormat, TensorType, Timing, Weight
+from spikec.run.interp import TIME, Interpreter
 from spikec.run.kernels import KERNELS
+from spikec.run.neurons import STEPPERS
 
 T, B = 3, 2
 
@@ -25,7 +29,7 @@ def close(found, expected):
 
 
 def test_every_op_is_run():
-    assert set(OPS.values()) == {*KERNELS, *TIME, LIF, IF}
+    assert set(OPS.values()) == {*KERNELS, *TIME, *STEPPERS}
     assert set(TIME) == {Delay, Repeat, TimeLast, TimeMean, TimeSum}
 
 
@@ -170,3 +174,51 @@ def test_a_fixed_point_weight_counts_with_its_scale(apply_op, rng):
     x = rng.normal(size=(T, B, 2))
     weight = Weight(np.array([[4, -2]], np.int8), format=IntFormat(8, 0.25))
     close(apply_op(Linear(), x, weights={"weight": weight}), x @ np.array([[1.0], [-0.5]]))
+
+
+def test_what_moves_values_by_numpy(apply_op, rng):
+    x, y = rng.normal(size=(2, 3, 2, 4, 5)), rng.normal(size=(2, 3, 1, 4, 5))
+    np.testing.assert_array_equal(apply_op(Concat(0), x, y), np.concatenate([x, y], 2))
+    np.testing.assert_array_equal(apply_op(Concat(2), x, x, x), np.concatenate([x, x, x], 4))
+    np.testing.assert_array_equal(apply_op(Slice(1, 1, 4, 2), x), x[:, :, :, 1:4:2])
+    np.testing.assert_array_equal(
+        apply_op(Pad((0, 1, 2), (3, 0, 0)), x), np.pad(x, [(0, 0), (0, 0), (0, 3), (1, 0), (2, 0)])
+    )
+    np.testing.assert_array_equal(apply_op(Upsample((2, 3)), x), x.repeat(2, 3).repeat(3, 4))
+    np.testing.assert_array_equal(apply_op(Expand((7, 4, 5)), y), np.broadcast_to(y, (2, 3, 7, 4, 5)))
+
+
+def test_domains_of_what_moves_values(apply_op):
+    pad = Pad((1,), (0,)).infer([TensorType((2,), Int(3, 7, 0.5))], {})
+    assert pad == (TensorType((3,), Int(0, 7, 0.5)),)
+    halves, ones = TensorType((2,), Int(-1, 3, 0.5)), TensorType((2,), Int(0, 4))
+    assert Concat().infer([halves, ones], {}) == (TensorType((4,), Int(-1, 8, 0.5)),)
+    assert Concat().infer([TensorType((2,), Int(0, 1, 0.3)), ones], {}) == (TensorType((4,)),)
+
+
+def test_functions_of_real_numbers_by_numpy(apply_op, rng):
+    x = rng.normal(size=(2, 3, 4, 5)) * 3
+    close(apply_op(Exp(), x), np.exp(x))
+    for axis in (0, 1):
+        e = np.exp(x - x.max(axis + 2, keepdims=True))
+        close(apply_op(Softmax(axis), x), e / e.sum(axis + 2, keepdims=True))
+    close(apply_op(Gelu(), x), x * scipy.stats.norm.cdf(x))
+    inner = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
+    close(apply_op(Gelu("tanh"), x), 0.5 * x * (1 + np.tanh(inner)))
+    for axes in (1, 2):
+        weight, bias = rng.normal(size=(2, *x.shape[4 - axes :]))
+        over = tuple(range(4 - axes, 4))
+        mean, var = x.mean(over, keepdims=True), x.var(over, keepdims=True)
+        expected = (x - mean) / np.sqrt(var + 1e-3) * weight + bias
+        close(apply_op(LayerNorm(axes, 1e-3), x, weights={"weight": weight, "bias": bias}), expected)
+
+
+def test_a_constant_is_there_for_every_sample(rng):
+    builder, table = GraphBuilder(steps=3), rng.normal(size=(4, 5))
+    x = builder.input("x", TensorType((4, 5)))
+    position = builder.add(Repeat(), builder.add(Constant(), weights={"value": table}))
+    graph = builder.graph(builder.add(Add(), x, position), builder.add(Constant(), weights={"value": table}, scope="p"))
+    data = rng.normal(size=(3, 2, 4, 5))
+    found, alone = Interpreter().run(graph, {"x": data}).values()
+    np.testing.assert_array_equal(found.numpy(), data + table)
+    np.testing.assert_array_equal(alone.numpy(), np.stack([table, table]))

@@ -127,7 +127,7 @@ def test_the_step_is_computed_in_the_order_that_the_op_states(decay_input: bool)
     x, tau = currents(), 1.7
     v, expected = torch.full_like(x[0], 0.1), []
     for current in x:
-        h = v + (current - (v - 0.1)) / tau if decay_input else 0.1 + (v - 0.1) * (1 - 1 / tau) + current
+        h = v + (current - (v - 0.1)) / tau if decay_input else v - (v - 0.1) / tau + current
         expected.append((h >= 0.9).double())
         v = torch.where(h >= 0.9, 0.1, h)
     spikes = LIFNeuron(tau, 0.9, 0.1, decay_input=decay_input)(x)

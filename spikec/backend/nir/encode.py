@@ -10,7 +10,7 @@ import numpy as np
 
 from spikec.backend.nir.dialect import DT, FORMAT, METADATA, OPERAND, RESULT, ROOT, Dialect
 from spikec.backend.nir.forms import Described, Fields, Site, standard
-from spikec.backend.nir.numbers import full
+from spikec.backend.nir.numbers import full, tau_of
 from spikec.backend.nir.wiring import Wiring, wire
 from spikec.backend.plain import op_fields, weight_facts
 from spikec.backend.protocol import Peeled
@@ -130,9 +130,11 @@ def _state_steps(values: Fields, site: Site) -> None:
     """States tau and delays in steps where seconds do not give them back to the last bit."""
     metadata = values["metadata"]
     assert isinstance(metadata, dict)
-    for key, slot in (("tau", "tau"), ("delay", "steps")):
+    if "beta" in site.node.weights and values["type"] == "LIF":
+        metadata["beta"] = site.full("beta")
+    for key, slot in (("tau", "tau"), ("tau", "beta"), ("delay", "steps")):
         if key in values and slot in site.node.weights and values["type"] in ("LIF", "Delay"):
-            steps = site.full(slot)
+            steps = tau_of(site.full(slot)) if slot == "beta" else site.full(slot)
             if not np.array_equal(steps * site.dt / site.dt, steps):
                 metadata["steps"] = steps
 

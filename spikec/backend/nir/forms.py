@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikec.backend.nir.numbers import Array, full, written_threshold
+from spikec.backend.nir.numbers import Array, full, tau_of, written_threshold
 from spikec.ir.arithmetic import Add, Scale
 from spikec.ir.graph import Graph, Node
 from spikec.ir.linear import Conv1d, Conv2d, Linear
@@ -151,7 +151,10 @@ def lif(site: Site) -> Described:
     fault = _neuron_fault(site, "v0", "v_leak", "v_reset")
     if fault:
         return fault
-    steps = site.full("tau")
+    beta = site.array("beta")
+    if beta is not None and not (site.full("beta") < 1).all():
+        return "NIR's LIF has a time constant, which a beta of 1 or more is not"
+    steps = site.full("tau") if beta is None else tau_of(site.full("beta"))
     return "LIF", {
         "tau": steps * site.dt,
         "r": np.ones(site.shape) if site.op.decay_input else steps,
@@ -178,7 +181,7 @@ def _neuron_fault(site: Site, *first_membrane: str) -> str:
     op = site.op
     faults = {
         f"NIR's neurons reset to a value; this one has reset '{op.reset}'": op.reset != "hard",
-        f"NIR's neurons do not round; this one rounds '{op.rounding}'": op.rounding != "none",
+        "NIR's neurons do not round; this one does": getattr(op, "rounding", "none") != "none",
         f"NIR has no refractory steps; this neuron has {op.refractory}": op.refractory != 0,
         "NIR has no first membrane; runtimes start at 0, this neuron does not": site.full(*first_membrane).any(),
         f"its membrane %{site.node.name}.v is used, and NIR's neurons give spikes only": _gives_membrane(site),

@@ -39,6 +39,11 @@ def stated_threshold(written: Array, fires_at: FiresAt) -> Array:
     return np.nextafter(written, np.inf) if fires_at == ">=" else written
 
 
+def tau_of(beta: Array) -> Array:
+    """The time constant in steps of what leaves a share beta of a membrane after a step."""
+    return np.asarray(1.0 / (1.0 - beta))
+
+
 def steps_of(seconds: Array, dt: float, stated: Array | None) -> Array:
     """tau or a delay in steps.
 

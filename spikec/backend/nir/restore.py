@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikec.backend.nir.hdf5 import Tree
-from spikec.backend.nir.numbers import stated_threshold, steps_of
+from spikec.backend.nir.numbers import stated_threshold, steps_of, tau_of
 from spikec.ir.linear import Conv1d, Conv2d, Linear
 from spikec.ir.neurons import IF, LIF, Threshold
 from spikec.ir.op import Op
@@ -37,7 +37,9 @@ def contracted(whole: NDArray[Any], groups: int) -> NDArray[Any]:  # Any: as abo
 
 
 def _lif(op: LIF, node: Tree, dt: float) -> Slots:
-    return {"tau": steps_of(node["tau"], dt, stated(node)), "v_leak": node["v_leak"], **_if(op, node, dt)}
+    beta = stated_beta(node, dt)
+    leak = {"tau": steps_of(node["tau"], dt, stated(node))} if beta is None else {"beta": beta}
+    return {**leak, "v_leak": node["v_leak"], **_if(op, node, dt)}
 
 
 def _if(op: LIF | IF, node: Tree, dt: float) -> Slots:
@@ -71,6 +73,15 @@ def stated(node: Tree) -> NDArray[np.float64] | None:
     """tau or a delay in steps, as metadata say; see `steps_of`."""
     steps: NDArray[np.float64] | None = node.get("metadata", {}).get("steps")
     return steps
+
+
+def stated_beta(node: Tree, dt: float) -> NDArray[np.float64] | None:
+    """A LIF's beta as metadata say; what the file's tau gives where they disagree; None where they say none."""
+    beta: NDArray[np.float64] | None = node.get("metadata", {}).get("beta")
+    if beta is None:
+        return None
+    steps = steps_of(node["tau"], dt, stated(node))
+    return beta if np.array_equal(tau_of(beta), steps) else 1.0 - 1.0 / steps
 
 
 def stored_weights(op: Op, node: Tree, dt: float) -> Slots:

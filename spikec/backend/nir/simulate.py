@@ -20,13 +20,12 @@ from torch.nn import functional as F
 from spikec.backend.nir.dialect import LABELS, METADATA, OPERAND, RESULT
 from spikec.backend.nir.hdf5 import Tree
 from spikec.backend.nir.numbers import steps_of
-from spikec.backend.nir.restore import stated
+from spikec.backend.nir.restore import stated, stated_beta
 from spikec.backend.plain import op_from
-from spikec.ir.neurons import IF, LIF
 from spikec.ir.time import Delay
 from spikec.run.interp import TIME
 from spikec.run.kernels import KERNELS
-from spikec.run.neurons import integrate
+from spikec.run.neurons import STEPPERS, integrate
 
 Results = tuple[Tensor, ...]
 """What a node gives, [T, B, *shape]: its value, and its membrane where it has one."""
@@ -82,7 +81,7 @@ def _labelled(node: Tree, operands: list[Tensor]) -> Results:
     """What spikec's op of that name computes."""
     op = op_from(LABELS[node["type"]], json.loads(node["fields"]))
     weights = {slot: _tensor(node[slot]) for slot in (*op.slots, *op.optional) if slot in node}
-    if isinstance(op, LIF | IF):
+    if type(op) in STEPPERS:
         return integrate(op, operands[0], weights)
     if isinstance(op, Delay):
         return (TIME[Delay](operands[0], weights, operands[0].shape[0]),)
@@ -144,10 +143,17 @@ def _lif(node: Tree, x: Tensor, dt: float) -> Results:
     def divided(v: Tensor, x: Tensor) -> Tensor:
         return v + (r * x - (v - v_leak)) / tau
 
-    def multiplied(v: Tensor, x: Tensor) -> Tensor:
-        return v_leak + (v - v_leak) * (1 - 1 / tau) + (r / tau) * x
+    def undecayed(v: Tensor, x: Tensor) -> Tensor:
+        return v - (v - v_leak) / tau + (r / tau) * x
 
-    return _fire(node, x, divided if _said(node, "decay_input") else multiplied)
+    def multiplied(v: Tensor, x: Tensor) -> Tensor:
+        assert beta is not None
+        return v_leak + (v - v_leak) * _tensor(beta) + (r / tau) * x
+
+    beta = stated_beta(node, dt)
+    if beta is not None:
+        return _fire(node, x, multiplied)
+    return _fire(node, x, divided if _said(node, "decay_input") else undecayed)
 
 
 def _if(node: Tree, x: Tensor, dt: float) -> Results:

@@ -28,6 +28,7 @@ CONVENTIONS = {
     "delayed": LIF(reset_delay=True),
     "delayed_soft": LIF(reset="soft", reset_delay=True, decay_input=False),
     "no_reset": LIF(reset="none"),
+    "beta": LIF(decay_input=False),
     "truncated": LIF(decay_input=False, rounding="toward_zero"),
     "floored": LIF(decay_input=False, rounding="floor", reset="soft"),
     "refractory": LIF(refractory=2),
@@ -110,7 +111,10 @@ def graph_of_every_convention() -> Graph:
     for name, op in CONVENTIONS.items():
         weights = {"v_threshold": np.linspace(0.5, 1.5, 7), "v_reset": -0.25, "v0": 0.125}
         if isinstance(op, LIF):
-            weights |= {"tau": np.linspace(1.5, 3.0, 5)[:, None], "v_leak": 0.0625}
+            tau = np.linspace(1.5, 3.0, 5)[:, None]
+            by_beta = name == "beta" or op.rounding != "none"
+            weights |= {"beta": 1 - 1 / tau} if by_beta else {"tau": tau}
+            weights |= {"v_leak": 0.0625}
         last = build.add(op, x, scope=name, weights=weights)
     bare = build.add(LIF(), x, scope="bare", weights={"tau": 2.0, "v_threshold": 1.0})
     # A membrane is a value too.

@@ -243,7 +243,8 @@ def test_attention_is_refused_with_every_offender(traced_spikformer, tmp_path):
     [
         (LIF(reset="soft"), {}, "reset 'soft'"),
         (LIF(reset="none"), {}, "reset 'none'"),
-        (LIF(rounding="floor"), {}, "rounds 'floor'"),
+        (LIF(rounding="floor", decay_input=False), {"beta": 0.5}, "do not round"),
+        (LIF(decay_input=False), {"beta": 1.0}, "time constant"),
         (LIF(refractory=2), {}, "2"),
         (LIF(), {"v0": 0.5}, "first membrane"),
         (LIF(), {"v_reset": -0.5}, "first membrane"),
@@ -251,7 +252,7 @@ def test_attention_is_refused_with_every_offender(traced_spikformer, tmp_path):
 )
 def test_a_neuron_that_nir_cannot_say_is_refused(tmp_path, op, weights, reason):
     build = GraphBuilder()
-    weights = {"tau": 2.0, "v_threshold": 1.0, **weights}
+    weights = {**({} if "beta" in weights else {"tau": 2.0}), "v_threshold": 1.0, **weights}
     x = build.add(op, build.input("x", TensorType((4,))), scope="net.lif", weights=weights)
     with pytest.raises(UnsupportedOp, match=rf"net\.lif +lif .*{reason}"):
         write(build.graph(x), tmp_path)

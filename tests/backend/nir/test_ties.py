@@ -25,7 +25,7 @@ def on_the_tie(make: object, fires_at: str, v_threshold: float) -> tuple[Graph, 
     """A neuron of tau 2 whose first membrane is the threshold, the next number below, and the next above."""
     build = GraphBuilder(steps=1)
     op = make(fires_at=fires_at)
-    weights = {"v_threshold": v_threshold, **({"tau": 2.0} if "tau" in op.slots else {})}
+    weights = {"v_threshold": v_threshold, **({"tau": 2.0} if isinstance(op, LIF) else {})}
     graph = build.graph(build.add(op, build.input("x", TensorType((3,))), scope="n", weights=weights))
     gain = 2.0 if getattr(op, "decay_input", False) else 1.0
     at = np.array([np.nextafter(v_threshold, -9), v_threshold, np.nextafter(v_threshold, 9)])

@@ -4,19 +4,19 @@ import numpy as np
 
 
 class Neuron:
-    """A leaky (with tau) or plain (without) integrate-and-fire layer, element by element.
+    """A leaky (with tau or beta) or plain (without) integrate-and-fire layer, element by element.
 
-    h = v + (x - (v - v_leak)) / tau            decay_input
-    h = v_leak + (v - v_leak) (1 - 1/tau) + x   no decay_input
-    h = v + x                                   without tau
-    h = rounding(h)
+    h = v + (x - (v - v_leak)) / tau            tau, decay_input
+    h = v - (v - v_leak) / tau + x              tau, no decay_input
+    h = v_leak + r((v - v_leak) beta) + x       beta, r being rounding
+    h = v + x                                   neither
     q = [h >= v_threshold]                      fires_at '>=', or '>'
     v = v_reset where q, else h                 reset 'hard'
     v = h - q v_threshold                       reset 'soft'
     v = h                                       reset 'none'
 
-    With reset_delay the state carried on is h, and the next step starts from the reset of it. For
-    `refractory` steps after a spike the neuron stays at v_reset and does not fire.
+    With reset_delay the state carried on is h, and a spike resets the next step: a hard reset before its leak, a soft
+    one after it. For `refractory` steps after a spike the neuron stays at v_reset and does not fire.
     """
 
     def __init__(
@@ -24,6 +24,7 @@ class Neuron:
         shape,
         v_threshold,
         tau=None,
+        beta=None,
         v_reset=None,
         v_leak=None,
         v0=None,
@@ -37,9 +38,11 @@ class Neuron:
         self.shape = tuple(shape)
         self.v_threshold = v_threshold
         self.tau = tau
+        self.beta = beta
         self.v_reset = 0.0 if v_reset is None else v_reset
         self.v_leak = self.v_reset if v_leak is None else v_leak
         self.v0 = self.v_leak if v0 is None else v0
+        self.kind = reset
         self.reset = RESETS[reset]
         self.fires = FIRINGS[fires_at]
         self.round = ROUNDINGS[rounding]
@@ -56,8 +59,10 @@ class Neuron:
 
     def step(self, x):
         """The spikes of one step; the membrane that is carried on stays in `v`."""
-        v = self.reset(self.v, self.fired, self) if self.reset_delay else self.v
-        h = self.round(self.charged(v, x))
+        late = self.reset_delay
+        h = self.charged(np.where(self.fired, self.v_reset, self.v) if late and self.kind == "hard" else self.v, x)
+        if late and self.kind == "soft":
+            h = h - self.fired * self.v_threshold
         q = self.fires(h, self.v_threshold)
         if self.refractory:
             awake = self.resting == 0
@@ -69,11 +74,13 @@ class Neuron:
 
     def charged(self, v, x):
         """The membrane with this step's input in it, before firing."""
+        if self.beta is not None:
+            return self.v_leak + self.round((v - self.v_leak) * self.beta) + x
         if self.tau is None:
             return v + x
         if self.decay_input:
             return v + (x - (v - self.v_leak)) / self.tau
-        return self.v_leak + (v - self.v_leak) * (1.0 - 1.0 / self.tau) + x
+        return v - (v - self.v_leak) / self.tau + x
 
 
 RESETS = {
