@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from cli.opened import opened
 from cli.policy_options import policy_of, policy_options
 from spikec.cost import Report
 from spikec.errors import UsageError
 from spikec.files import check_output, write_text
-from spikec.model import load, save
+from spikec.model import save
 from spikec.report.comparison import comparison_table, print_comparison
 from spikec.report.csv_table import estimate_csv
 from spikec.report.html import estimate_html
@@ -80,7 +81,8 @@ def estimate(
         raise UsageError("--keep-counts beside --rates: nothing is counted", mend="leave one of them out")
     policy = policy_of(policy_name, fields)
     question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps)
-    answers = run(model, hardware, question)
+    loaded = opened(model)
+    answers = run(loaded, hardware, question)
     if out is None and form == "table":
         _print(answers, verbose)
     elif out is None:
@@ -95,7 +97,7 @@ def estimate(
         energy_bars(reports[0], plot)
         click.echo(f"drawn for {reports[0].hardware['name']}: {plot}", err=True)
     if keep_counts is not None:
-        save(with_counts(load(model), hardware[0], question), keep_counts, force=force)
+        save(with_counts(loaded, hardware[0], question), keep_counts, force=force)
         click.echo(f"saved with its counts: {keep_counts}", err=True)
     if len(reports) < len(answers):
         ctx.exit(1)

@@ -39,7 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "export": Entry("cli.export", "export", "Write a model as a target's files."),
     "verify": Entry("cli.verify", "verify", "Run an export and compare it with its graph, spike for spike."),
     "new": Entry("cli.new", "new", "Make a reference network, untrained, by its published name."),
-    "trace": Entry("cli.trace", "trace", "Take a PyTorch network of your own as a model."),
+    "trace": Entry("cli.trace", "trace", "Take a network of your own as a model: PyTorch code or a file."),
     "show": Entry("cli.show", "show", "Show a model's graph."),
     "train": Entry("cli.train", "train", "Train or fine-tune one network."),
     "study": Entry("cli.study", "study", "Show, plot and report a search."),

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from cli.opened import opened
 from passes.manager import names as pass_names
 from spikec.files import check_output
-from spikec.model import load, save
+from spikec.model import save
 from spikec.tasks.showing import FORMS, check_among, passed, summary_of
 
 PASSES = "Run these passes first, in order, separated by commas."
@@ -40,7 +41,7 @@ def show(model: Path, passes: str, print_after: Sequence[str], form: str, out: P
     check_among(print_after, names)
     if out is not None:
         check_output(out, force=force)
-    result = passed(load(model), names)
+    result = passed(opened(model), names)
     for name, graph, changed in result.after:
         if not changed:
             click.echo(f"# {name} changed nothing", err=True)

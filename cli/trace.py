@@ -1,4 +1,4 @@
-"""spikec trace: a PyTorch network of the user's own as a model."""
+"""spikec trace: a network of the user's own, as PyTorch code or in a file of another tool, as a model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import cast, get_args
 
 import click
+from click.core import ParameterSource
 
-from spikec.errors import UsageError
+from cli.opened import opened
+from spikec.errors import UnknownName, UsageError
 from spikec.files import check_output
+from spikec.frontend.foreign import MAX_BYTES as MAX
+from spikec.frontend.foreign import READERS, Reading
 from spikec.frontend.tracer import Layout
 from spikec.model import save
 from spikec.tasks.showing import summary_of
@@ -20,50 +24,96 @@ ARG = "A keyword argument of the factory, such as depth=4; a Python literal, els
 WEIGHTS = "State dict of torch.save(model.state_dict(), FILE); read without running code.  [default: the factory's own]"
 INPUT = "One sample's shape, without T and batch."
 LAYOUT = "Where the module takes time and batch; BX: it takes one image and repeats it itself."
-STEPS = "T; under BX the number of times that the module repeats its input."
+STEPS = "T; under BX the number of times that the module repeats its input.  [default: 4 with --arch, else the file's]"
+DT = "Seconds a step of SOURCE, where its format has time constants in seconds (.nir)."
+MAX_BYTES = "What SOURCE's arrays may take in memory."
 
 
 @click.command()
-@click.option("--arch", metavar="PKG.MOD:FACTORY", required=True, help="What makes the torch.nn.Module.")
+@click.argument("source", type=click.Path(path_type=Path), required=False)
+@click.option("--arch", metavar="PKG.MOD:FACTORY", help="What makes the torch.nn.Module, in place of SOURCE.")
 @click.option("--arch-arg", "arch_args", metavar="K=V", multiple=True, help=ARG)
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help=WEIGHTS)
-@click.option("--input", "shape", metavar="3,32,32", required=True, help=INPUT)
+@click.option("--input", "shape", metavar="3,32,32", help=INPUT)
 @click.option("--layout", type=click.Choice(get_args(Layout)), default="TBX", show_default=True, help=LAYOUT)
-@click.option("--steps", type=int, default=4, show_default=True, help=STEPS)
-@click.option("--name", help="The model's name.  [default: the factory's]")
+@click.option("--steps", type=int, help=STEPS)
+@click.option("--dt", type=float, help=DT)
+@click.option("--max-bytes", type=int, default=MAX, show_default=True, help=MAX_BYTES)
+@click.option("--name", help="The model's name.  [default: the factory's, or the file's]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of torch's generator while the factory runs.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The model's file to write.")
 @click.option("--force", is_flag=True, help="Replace the file of -o.")
+@click.pass_context
 def trace(
-    arch: str,
+    ctx: click.Context,
+    /,
+    source: Path | None,
+    arch: str | None,
     arch_args: Sequence[str],
     weights: Path | None,
-    shape: str,
+    shape: str | None,
     layout: str,
-    steps: int,
+    steps: int | None,
+    dt: float | None,
+    max_bytes: int,
     name: str | None,
     seed: int,
     out: Path,
     force: bool,
 ) -> None:
-    """Take a PyTorch network of your own as a model.
+    """Take a network of your own as a model: SOURCE, or PyTorch code.
 
-    This imports and runs the code that --arch names, the current folder searched first. The network is run once in
-    evaluation mode, and the graph that was recorded is replayed against it in fp64 on fresh inputs: every spike
-    equal, real values to 1e-9. Exit code 1 where the network cannot be taken. The file needs the code no more.
+    SOURCE is a file of another tool, by its ending: .net (lava-dl), .nir, .onnx, .pt2 (torch.export). It is read
+    without running anything, and what it leaves open is assumed aloud.
+
+    With --arch, this imports and runs the code that it names, the current folder searched first. The network is run
+    once in evaluation mode, and the graph that was recorded is replayed against it in fp64 on fresh inputs: every
+    spike equal, real values to 1e-9. Exit code 1 where a network cannot be taken. The file needs the code no more.
 
     \b
+      spikec trace pilotnet.net -o pilotnet.pt
+      spikec trace net.nir --dt 1e-3 --steps 8 -o net.pt
       spikec trace --arch mynet.model:build --input 3,32,32 --weights sd.pt -o model.pt
       spikec trace --arch mynet.model:build --arch-arg depth=2 --input 2,64,64 --layout BTX --steps 8 -o model.pt
     """
-    foreign = Foreign(arch, shape_of(shape), cast(Layout, layout), steps, pairs(arch_args), weights, seed)
+    _check(ctx, source, arch, shape)
     check_output(out, force=force)
-    click.echo(f"running the code of {arch}, steps {steps}, seed {seed}", err=True)
-    model = trace_module(foreign, name)
+    if source is not None:
+        model = opened(source, Reading(steps, dt, max_bytes), name)
+    else:
+        assert arch is not None
+        assert shape is not None
+        steps = 4 if steps is None else steps
+        foreign = Foreign(arch, shape_of(shape), cast(Layout, layout), steps, pairs(arch_args), weights, seed)
+        click.echo(f"running the code of {arch}, steps {steps}, seed {seed}", err=True)
+        model = trace_module(foreign, name)
     save(model, out, force=force)
     for line in summary_of(model).lines():
         click.echo(f"  {line}", err=True)
     click.echo(f"written: {out}", err=True)
+
+
+OF_CODE = ("arch_args", "weights", "shape", "layout", "seed")
+OF_FILES = ("dt", "max_bytes")
+
+
+def _check(ctx: click.Context, source: Path | None, arch: str | None, shape: str | None) -> None:
+    """Raises UsageError unless there is one of SOURCE and --arch, with options of that one alone."""
+    if (source is None) == (arch is None):
+        found = "neither SOURCE nor --arch" if source is None else "SOURCE beside --arch"
+        raise UsageError(found, expected="one of them: a file, or the code that makes a network")
+    if source is not None and source.suffix not in READERS:
+        raise UnknownName(source.suffix or source.name, "kind of SOURCE", READERS)
+    given = [
+        max(option.opts, key=len)
+        for option in ctx.command.params
+        if option.name in (OF_FILES if source is None else OF_CODE)
+        and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(f"{', '.join(given)} beside {'--arch' if source is None else 'SOURCE'}", mend="leave it out")
+    if arch is not None and shape is None:
+        raise UsageError("--arch without --input", expected="the shape of one sample, such as --input 3,32,32")
 
 
 def shape_of(text: str) -> tuple[int, ...]:

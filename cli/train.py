@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from spikec.files import check_output
-from spikec.model import load, save
+from spikec.model import save
 from spikec.report.progress import progress
 from spikec.snn.training import Progress, Recipe
 from spikec.tasks import training
+from spikec.tasks.opening import load
 from spikec.tasks.training import Trained, TrainSettings
 
 DATA = "Data set, and behind a colon which of its fixed splits: digits, digits:1."

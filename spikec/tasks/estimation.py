@@ -14,7 +14,6 @@ from hwmodels.dense import ann_energy_pj, ann_macs
 from hwmodels.model import HardwareModel, Pipeline
 from hwmodels.registry import load as load_hardware
 from hwmodels.totals import left_out, standard_error_pj, total_bounds_pj, total_counts, weakest_evidence
-from spikec import model as models
 from spikec.cost import SCHEMA_VERSION, Cost, Counts, Policy, Report
 from spikec.data import source
 from spikec.errors import DataError, UnsupportedOp, UsageError
@@ -22,6 +21,7 @@ from spikec.ir.graph import Graph
 from spikec.ir.types import Timing
 from spikec.model import Model, StoredCounts
 from spikec.report.view import Refusal
+from spikec.tasks.opening import load, remarks_of
 from spikec.tasks.pricing import EVALUATION, Priced, price, price_counts, price_rates
 from spikec.tasks.rates import read_rates
 
@@ -76,7 +76,7 @@ def estimate(
     if question.rates is not None and question.data is not None:
         raise UsageError("--rates and --data contradict each other", mend="give one of them")
     chips = [load_hardware(name) for name in hardware]
-    loaded = models.load(model) if isinstance(model, Path) else model
+    loaded = load(model) if isinstance(model, Path) else model
     samples = samples_of(loaded, question) if needs_samples(loaded, question) else None
     if samples is None and question.samples is not None:
         instead = "rates" if question.rates is not None else "the counts in the model's file"
@@ -248,6 +248,7 @@ def _assumptions(
         said.append(f"evaluated by the {EVALUATION}")
     else:
         said = [f"rates are those of {data['spec']}, at {priced.steps} step(s)"]
+    said += [f"of the model's file: {remark}" for remark in remarks_of(model)]
     if question.steps not in (None, model.graph.steps):
         said.append(
             f"the network was made for T = {model.graph.steps}; its BatchNorm statistics are not those of "

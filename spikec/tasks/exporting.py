@@ -10,7 +10,6 @@ import numpy as np
 
 from hwmodels.registry import load as load_hardware
 from passes.manager import run as run_passes
-from spikec import model as models
 from spikec.backend import registry
 from spikec.backend.export import check_folder, verify_export, write_export
 from spikec.backend.verdict import Verdict
@@ -21,6 +20,7 @@ from spikec.ir.graph import Graph
 from spikec.model import Model
 from spikec.target import Target
 from spikec.tasks.estimation import Question, report_of, samples_of
+from spikec.tasks.opening import load
 from spikec.tasks.pricing import feed, price
 
 GOLDEN_SAMPLES = 32
@@ -82,7 +82,7 @@ def export(
     """
     if samples < LEAST_SAMPLES:
         raise UsageError(f"--samples {samples}", expected=f"at least {LEAST_SAMPLES}, since few inputs see few faults")
-    loaded = models.load(model) if isinstance(model, Path) else model
+    loaded = load(model) if isinstance(model, Path) else model
     taken = registry.load(target, dialect)
     check_folder(out, force=force)
     passed = run_passes(loaded.graph, taken.pipeline)

@@ -1,0 +1,19 @@
+"""A MODEL of the command line, opened, with what was assumed about it said on stderr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spikec.frontend.foreign import Reading
+from spikec.model import Model
+from spikec.tasks.opening import load, remarks_of
+
+
+def opened(path: Path, reading: Reading | None = None, name: str | None = None) -> Model:
+    """The model in `path`; see `spikec.tasks.opening.load` for what it takes and raises."""
+    model = load(path, reading, name)
+    for remark in remarks_of(model):
+        click.echo(f"{path.name}: {remark}", err=True)
+    return model
