@@ -11,7 +11,7 @@ import numpy as np
 
 from hwmodels.counting import PerSample, Tally, check_countable
 from hwmodels.prices import bounds, charge, evidence
-from hwmodels.rates import check_known
+from hwmodels.rates import check_complete, check_known
 from hwmodels.tally import counts_of, probes_of, tally_of
 from spikec.cost import Activity, Cost, Counts, Mapping, Partition, Policy, Probe, Rates, Terms
 from spikec.errors import DataError
@@ -119,6 +119,8 @@ def check_activity(graph: Graph, activity: Activity, policy: Policy) -> None:
     """
     if isinstance(activity, Rates):
         check_known(graph, activity)
+        if policy.counting == "rate":
+            check_complete(graph, policy, activity)
     elif not activity.answers_all(probes_of(graph, policy)):
         raise DataError(
             "the counts answer other questions than this graph and policy ask",

@@ -51,11 +51,14 @@ class RateTally:
 
     def probes(self, node: Node) -> Iterable[Probe]:
         """See `Tally`."""
-        product = self._product(node)
-        for ref in product.operands if product else ():
-            yield self._probe(ref)
+        yield from map(self._probe, self.refs(node))
         for value in rated_values(self._graph, node, self._policy):
             yield Probe((value,), "sum")
+
+    def refs(self, node: Node) -> tuple[Ref, ...]:
+        """The operands whose rates decide how many operations a node has."""
+        product = self._product(node)
+        return tuple(product.operands) if product else ()
 
     def synaptic(self, node: Node, activity: Activity) -> tuple[Synaptic, PerSample] | None:
         """See `Tally`."""
@@ -136,6 +139,25 @@ def published(graph: Graph, node: Node, index: int, rates: Rates) -> float:
         expected = "a fraction between 0 and 1" if spikes else "a finite mean of at least 0"
         raise DataError(f"a rate of {rate}", where=where, expected=expected)
     return rate
+
+
+def check_complete(graph: Graph, policy: Policy, rates: Rates) -> None:
+    """Checks that there is a rate for each operand that the formula asks for.
+
+    Raises:
+        DataError: lists every operand that has none; or the rates cannot be used with this policy.
+    """
+    tally = RateTally(graph, policy)
+    asked = dict.fromkeys(ref for node in graph.nodes for ref in tally.refs(node))
+    missing = [ref for ref in asked if ref not in rates.rates]
+    if missing:
+        nodes = ((graph.node(name), index) for name, index in missing)
+        listed = "; ".join(f"{node.place}, operand {index} (%{node.inputs[index]})" for node, index in nodes)
+        raise DataError(
+            f"no rate for {len(missing)} of {len(asked)} operands: {listed}",
+            expected="one for each operand that is not Real",
+            mend="a line for each, or for the neuron that feeds it: scope,operand,rate",
+        )
 
 
 def check_known(graph: Graph, rates: Rates) -> None:

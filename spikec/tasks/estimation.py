@@ -165,7 +165,7 @@ def _report(model: Model, chip: HardwareModel, question: Question, samples: Batc
     facts: dict[str, Any]  # Any: JSON
     if samples is not None:
         priced = price(graph, samples.inputs, steps, chip, question.policy, question.pipeline)
-        facts = dict(samples.facts)
+        facts = {**samples.facts, "least": float(samples.inputs.min()), "greatest": float(samples.inputs.max())}
     elif question.rates is not None:
         found = read_rates(question.rates, graph, steps)
         priced = price_rates(graph, found.rates, chip, question.policy, question.pipeline)
@@ -226,6 +226,20 @@ def report_of(
     )
 
 
+def _silent(priced: Priced, model: Model) -> list[str]:
+    """What must be known of an energy that silent layers make small."""
+    spikes = {cost.node: cost.counts["spike"] for cost in priced.costs if "spike" in cost.counts}
+    silent = [name for name, count in spikes.items() if not count]
+    if not silent:
+        return []
+    named = ", ".join(silent[:3]) + (", ..." if len(silent) > 3 else "")
+    why = "the network is untrained, and " if model.provenance.get("made") == "untrained" else ""
+    return [
+        f"{why}{len(silent)} of {len(spikes)} neuron layers never fire on these samples ({named}), so that what "
+        "follows them costs nothing here"
+    ]
+
+
 def _row(cost: Cost, samples: int) -> dict[str, Any]:  # Any: JSON
     return {
         "name": cost.node,
@@ -249,11 +263,17 @@ def _assumptions(
     else:
         said = [f"rates are those of {data['spec']}, at {priced.steps} step(s)"]
     said += [f"of the model's file: {remark}" for remark in remarks_of(model)]
-    if question.steps not in (None, model.graph.steps):
+    if priced.steps != model.graph.steps:
         said.append(
             f"the network was made for T = {model.graph.steps}; its BatchNorm statistics are not those of "
             f"T = {priced.steps}"
         )
+    if "least" in data:
+        said.append(
+            f"the samples hold values from {data['least']:g} to {data['greatest']:g}; of its input the model says: "
+            f"{model.input.preprocessing}"
+        )
+    said += _silent(priced, model)
     if data.get("unused_rates"):
         said.append(f"these rates feed no product and count nothing: {', '.join(data['unused_rates'])}")
     said.append("arithmetic of Conv, Linear and MatMul is priced; what is left out is listed with its counts")

@@ -175,7 +175,7 @@ def test_only_spikes_are_bound_by_one(chip):
 
 
 def test_a_missing_rate_is_named(chip):
-    with pytest.raises(DataError, match=r"%spikes \(@spikes\), operand 0 \(%a\): no rate"):
+    with pytest.raises(DataError, match=r"no rate for 1 of 2 operands: %spikes \(@spikes\), operand 0 \(%a\)"):
         chip.price(residual(), Rates({("stream", 0): 0.5}, steps=1), RATE)
 
 

@@ -16,7 +16,7 @@ from spikec.ir.arithmetic import MatMul
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.linear import Conv2d, Linear
 from spikec.ir.time import TimeMean
-from spikec.ir.types import Int, TensorType
+from spikec.ir.types import Int, TensorType, constant
 from spikec.model import Calibration, InputSpec, Model, load, save
 from spikec.tasks import pricing
 from spikec.tasks.estimation import Question, estimate, with_counts
@@ -214,3 +214,46 @@ def test_rates_that_feed_no_product_are_named(lively: Model, tmp_path: Path) -> 
     report = only(lively, Question(policy=Policy(counting="rate"), rates=rates))
     assert report.data["unused_rates"] == ["blocks.0.mlp.fc2_lif"]
     assert any("blocks.0.mlp.fc2_lif" in said for said in report.assumptions)
+
+
+def said(report: Report, words: str) -> list[str]:
+    return [note for note in report.assumptions if words in note]
+
+
+def test_silent_layers_are_named(lively: Model) -> None:
+    weights = dict(lively.graph.weights)
+    for name in ("stem.lif1.v_threshold", "blocks.0.attn.q_lif.v_threshold"):
+        weights[name] = constant(1e9)
+    quiet = replace(lively, graph=replace(lively.graph, weights=weights))
+    (note,) = said(only(quiet), "never fire")
+    fired = [row["counts"]["spike"] for row in only(quiet).nodes if "spike" in row["counts"]]
+    assert f"{fired.count(0)} of {len(fired)} neuron layers never fire on these samples (stem.lif1, " in note
+    assert said(only(replace(quiet, provenance={"made": "untrained"})), "the network is untrained, and")
+    assert not any("stem.lif1" in note for note in said(only(lively), "never fire"))
+
+
+def test_what_the_samples_hold_stands_beside_what_the_model_says(lively: Model, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", inputs=np.linspace(-3, 255, 128).reshape(2, 1, 8, 8))
+    (note,) = said(only(lively, Question(data=f"npz:{tmp_path / 'x.npz'}")), "the samples hold")
+    assert "from -3 to 255" in note
+    assert lively.input.preprocessing in note
+
+
+def test_frames_of_another_length_are_told(tmp_path: Path) -> None:
+    build = GraphBuilder(steps=4)
+    x = build.input("x", TensorType((3,), Int(0, 1)))
+    graph = build.graph(build.add(TimeMean(), build.add(Linear(), x, scope="fc", weights={"weight": np.ones((2, 3))})))
+    model = Model("frames", graph, InputSpec((3,), "frames", 4))
+    np.savez(tmp_path / "x.npz", inputs=np.ones((2, 3, 3)))
+    (note,) = said(only(model, Question(data=f"npz:{tmp_path / 'x.npz'}")), "made for T = 4")
+    assert "T = 3" in note
+
+
+def test_every_missing_rate_is_listed_at_once(lively: Model, tmp_path: Path) -> None:
+    (tmp_path / "rates.csv").write_text("scope,rate\nblocks.0.mlp.fc1_linear,0.1\n")
+    question = Question(policy=Policy(counting="rate"), rates=tmp_path / "rates.csv")
+    with pytest.raises(DataError, match=r"no rate for 1\d of 1\d operands") as caught:
+        only(lively, question)
+    for place in ("%stem.conv2 (@stem.conv2), operand 0", "%blocks.0.attn.matmul (@blocks.0.attn), operand 1"):
+        assert place in str(caught.value)
+    assert "mlp.fc1_linear (" not in str(caught.value)
