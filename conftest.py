@@ -6,6 +6,8 @@ A test named by its node id, or an explicit `-m`, is run whatever its tier.
 
 import os
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 # On shared cores two threads on tiny tensors are far slower than one. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,15 +32,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out the tests above the tier asked for."""
-    if config.option.markexpr or any("::" in arg for arg in config.args):
+    if config.option.markexpr:
         return
     wanted = TIERS.index(config.getoption("--tier"))
-    above = [item for item in items if TIERS.index(tier(item)) > wanted]
+    named = [Path(config.invocation_params.dir, arg.partition("[")[0]).as_posix() for arg in config.args if "::" in arg]
+    above = [item for item in items if TIERS.index(tier(item)) > wanted and not is_named(item, named)]
     if above:
         config.stash[LEFT_OUT].update(tier(item) for item in above)
         config.hook.pytest_deselected(items=above)
         left_out = set(above)
         items[:] = [item for item in items if item not in left_out]
+
+
+def is_named(item: pytest.Item, named: Sequence[str]) -> bool:
+    """Whether one of the node ids on the command line is the item's, or holds it."""
+    own = f"{item.path.as_posix()}::{item.nodeid.partition('::')[2]}"
+    return any(own == name or own.startswith((f"{name}::", f"{name}[")) for name in named)
 
 
 def tier(item: pytest.Item) -> str:

@@ -16,11 +16,14 @@ from spikec.data import digits
 from spikec.model import Model
 from spikec.run.interp import Interpreter
 from spikec.search import record as records
+from spikec.search import spacefile
+from spikec.search.genome import Genome
 from spikec.snn.checkpoint import load_checkpoint
 from spikec.snn.config import config_from_plain
-from spikec.snn.supernet import Supernet
+from spikec.snn.supernet import Supernet, recalibrate
 from spikec.tasks.networks import network_of
 from spikec.tasks.searching import Searched
+from spikec.tasks.subnets import config_of
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("digits-search")]
 
@@ -69,16 +72,20 @@ def test_the_winner_alone_is_the_subnet_inside_the_supernet(searched: Searched, 
     stored = load_checkpoint(searched.folder / "supernet.pt", keys=["config", "model"])
     supernet = Supernet(config_from_plain(stored["config"]), torch.Generator())
     supernet.load_state_dict(stored["model"])
+    config = config_of(spacefile.load("digits"), Genome.from_json(searched.result["winner"]["genome"]), 10)
+    inside = supernet.subnet(config)
+    recalibrate(inside, torch.from_numpy(digits.load(0).train.samples[:512]))
+    statistics = {name: value.double() for name, value in inside.named_buffers()}
+    slices = supernet.double().slices(inside)
     alone = network_of(winner).double()
-    inside = supernet.double().slices(alone)
-    statistics = dict(alone.named_buffers())
+    assert alone.config == config
     x = torch.from_numpy(digits.load(0).test.samples[:64]).double()
     with torch.no_grad():
-        assert torch.equal(functional_call(alone, {**inside, **statistics}, (x,)), alone(x))
-        ours = Interpreter(torch.float64).run(winner.graph, {"input": x.numpy()})
-    (logits,) = ours.values()
-    assert torch.equal(logits.argmax(1), alone(x).argmax(1))
-    assert torch.allclose(logits, alone(x), rtol=0, atol=1e-9)
+        logits = functional_call(inside.double(), {**slices, **statistics}, (x,))
+        assert torch.equal(logits, alone(x))
+        (graph_logits,) = Interpreter(torch.float64).run(winner.graph, {"input": x.numpy()}).values()
+    assert torch.allclose(graph_logits, logits, rtol=0, atol=1e-9)
+    assert len(set(logits.argmax(1).tolist())) > 5
 
 
 def test_the_page_and_the_plot_show_the_search(searched: Searched) -> None:

@@ -79,6 +79,13 @@ def test_a_refractory_neuron_stays_at_its_reset_value(state: ModuleType) -> None
     assert seen == [(True, -0.5), (False, -0.5), (False, -0.5), (True, -0.5)]
 
 
+@pytest.mark.parametrize(("fires_at", "expected"), [(">=", [False, True, True]), (">", [False, False, True])])
+def test_a_membrane_at_the_threshold(state: ModuleType, fires_at: str, expected: list[bool]) -> None:
+    neuron = state.Neuron((3,), v_threshold=1.0, tau=2.0, fires_at=fires_at)
+    drive = 2.0 * np.array([np.nextafter(1.0, 0.0), 1.0, np.nextafter(1.0, 2.0)])
+    assert neuron.step(drive).tolist() == expected
+
+
 def test_begin_forgets_everything(state: ModuleType) -> None:
     neuron = state.Neuron((3,), v_threshold=1.0, tau=2.0, reset_delay=True, refractory=1, v0=0.25)
     drive = random.normal(1.0, 1.0, size=(5, 3))
