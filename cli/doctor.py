@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib import metadata
 
@@ -9,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from spikec.backend.lava.environment import find
+from spikec.backend.lava.environment import VARIABLE, find
 from spikec.backend.lava.install import install
 from spikec.errors import ToolchainError
 
@@ -23,6 +24,8 @@ ORACLES = ("spikingjelly", "neurobench", "onnxruntime")
 def doctor(install_lava: bool, lava_python: str | None) -> None:
     """Versions of what spikec stands on, and where Lava's interpreter is.
 
+    Exit code 2 where an interpreter was named, by --lava-python or SPIKEC_LAVA_PYTHON, and cannot run Lava.
+
     \b
       spikec doctor
       spikec doctor --install-lava
@@ -35,8 +38,11 @@ def doctor(install_lava: bool, lava_python: str | None) -> None:
         table.add_row(name, version_of(name) or "not installed", "")
     for name in ORACLES:
         table.add_row(name, version_of(name) or "not installed", "" if version_of(name) else "optional")
-    table.add_row(*lava_row(lava_python))
+    row, fault = lava_row(lava_python)
+    table.add_row(*row)
     Console(soft_wrap=True, highlight=False).print(table)
+    if fault is not None:
+        raise fault
 
 
 def version_of(package: str) -> str | None:
@@ -47,14 +53,16 @@ def version_of(package: str) -> str | None:
         return None
 
 
-def lava_row(lava_python: str | None) -> tuple[str, str, str]:
-    """What there is to say of Lava's interpreter; one that is missing is an answer, not an error."""
+def lava_row(lava_python: str | None) -> tuple[tuple[str, str, str], ToolchainError | None]:
+    """What there is to say of Lava's interpreter, and the error where one was named and cannot run Lava.
+
+    One that is merely missing is an answer, not an error.
+    """
     try:
         found = find(lava_python)
     except ToolchainError as error:
-        return "lava-nc", "not found", str(error)
-    return (
-        "lava-nc",
-        found.lava,
-        f"Python {found.python} with numpy {found.numpy}, {found.path} ({found.source})",
-    )
+        if lava_python is not None or os.environ.get(VARIABLE):
+            return ("lava-nc", "not found", error.where), error
+        return ("lava-nc", "not found", str(error)), None
+    where = f"Python {found.python} with numpy {found.numpy}, {found.path} ({found.source})"
+    return ("lava-nc", found.lava, where), None

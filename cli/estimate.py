@@ -18,6 +18,7 @@ from spikec.model import save
 from spikec.report.comparison import comparison_table, print_comparison
 from spikec.report.csv_table import estimate_csv
 from spikec.report.html import estimate_html
+from spikec.report.sections import hardware_label
 from spikec.report.table import estimate_table, print_estimate
 from spikec.report.view import Refusal
 from spikec.tasks.estimation import Question, with_counts
@@ -41,7 +42,7 @@ RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counti
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv", "html"]), default="table", show_default=True
 )
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw energy a node into a PNG or SVG.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw energy a node: PNG, SVG or PDF.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there, not to stdout.")
 @click.option("--keep-counts", type=click.Path(path_type=Path), metavar="FILE", help=KEEP)
 @click.option("--force", is_flag=True, help="Replace the files of -o, --plot and --keep-counts.")
@@ -83,22 +84,23 @@ def estimate(
     question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps)
     loaded = opened(model)
     answers = run(loaded, hardware, question)
-    if out is None and form == "table":
-        _print(answers, verbose)
-    elif out is None:
-        click.echo(FORMS[form](answers, verbose), nl=False)
-    else:
+    reports = [answer for answer in answers if isinstance(answer, Report)]
+    # Files before stdout, whose reader may go away.
+    if out is not None:
         write_text(out, FORMS[form](answers, verbose))
         click.echo(f"written: {out}", err=True)
-    reports = [answer for answer in answers if isinstance(answer, Report)]
     if plot is not None and reports:
         from spikec.report.plots import energy_bars  # as in _check
 
         energy_bars(reports[0], plot)
-        click.echo(f"drawn for {reports[0].hardware['name']}: {plot}", err=True)
+        click.echo(f"drawn for {hardware_label(reports[0])}: {plot}", err=True)
     if keep_counts is not None:
         save(with_counts(loaded, hardware[0], question), keep_counts, force=force)
         click.echo(f"saved with its counts: {keep_counts}", err=True)
+    if out is None and form == "table":
+        _print(answers, verbose)
+    elif out is None:
+        click.echo(FORMS[form](answers, verbose), nl=False)
     if len(reports) < len(answers):
         ctx.exit(1)
 
@@ -139,9 +141,13 @@ def _table(answers: Answers, verbose: bool) -> str:
 
 
 def _json(answers: Answers, verbose: bool) -> str:
-    plain = [a.to_dict() if isinstance(a, Report) else {"hardware": a.hardware, "refused": a.reason} for a in answers]
+    plain = [a.to_dict() if isinstance(a, Report) else _refused(a) for a in answers]
     whole: object = plain[0] if len(plain) == 1 else plain
     return json.dumps(whole, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _refused(answer: Refusal) -> dict[str, str | None]:
+    return {"hardware": answer.hardware, "file": answer.file or None, "refused": answer.reason}
 
 
 def _csv(answers: Answers, verbose: bool) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from pathlib import Path
 
 import click
 
+from cli.stopped import Stopped
 from spikec.backend.verdict import Verdict
 from spikec.report.units import energy
 from spikec.tasks.exporting import GOLDEN_SAMPLES, Export
 from spikec.tasks.exporting import export as run
 
-LAVA = "Python 3.10 with lava-nc, to run the export of --target lava."
+LAVA = "Python 3.10 with lava-nc, to run the export of --target lava; with --verify."
 DATA = "Samples for the golden run: digits, npz:FILE.  [default: the calibration batch in MODEL]"
 
 
@@ -42,19 +43,37 @@ def export(
     """Write MODEL as a target's files, and prove them where --verify is given.
 
     A node that the target has no form for is refused by name, exit code 1, and nothing is written. An export that
-    differs from its graph exits with 1 and keeps verdict.json. The folder holds report.json for exactly the graph
-    that was written.
+    differs from its graph exits with 1 and keeps verdict.json; where Lava's interpreter is missing, nothing is
+    written, exit code 2. The folder holds report.json for exactly the graph that was written.
 
     \b
       spikec export winner.pt --target lava --verify -o out/lava
       spikec export winner.pt --target nir --dialect extended --verify -o out/nir
     """
-    if lava_python is not None:
-        os.environ["SPIKEC_LAVA_PYTHON"] = lava_python
-    done = run(
-        model, target, out, dialect=dialect, data=data, samples=samples, hardware=hardware, verify=verify, force=force
-    )
+    written: list[Path] = []
+    try:
+        done = run(
+            model,
+            target,
+            out,
+            dialect=dialect,
+            data=data,
+            samples=samples,
+            hardware=hardware,
+            verify=verify,
+            runtime=lava_python,
+            force=force,
+            written=written.append,
+        )
+    except KeyboardInterrupt:
+        if not written:
+            raise
+        raise Stopped(f"stopped; the export is there, not verified. Go on with: {_verify(out)}") from None
     _print(done)
+
+
+def _verify(folder: Path) -> str:
+    return shlex.join(["spikec", "verify", str(folder)])
 
 
 def _print(done: Export) -> None:
@@ -63,7 +82,7 @@ def _print(done: Export) -> None:
     click.echo(f"  graph            {len(done.graph.nodes)} nodes, {done.graph.parameters:,} parameters")
     click.echo(f"  energy           {energy(done.energy_pj)} per inference, of this very graph (report.json)")
     if done.verdict is None:
-        click.echo(f"  not verified     spikec verify {done.folder}")
+        click.echo(f"  not verified     {_verify(done.folder)}")
     else:
         print_verdict(done.verdict)
 

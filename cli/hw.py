@@ -50,10 +50,14 @@ def show(name: str) -> None:
 def check(file: Path) -> None:
     """Check that FILE keeps to the schema, that its units are known and its passes exist.
 
-    Exit code 2 where it does not, with the key that breaks it.
+    Exit code 2 where it does not, with every key that breaks it. A name that is also that of a chip that comes along
+    is good, with a note.
     """
     model = hardware.check(file)
     click.echo(f"good: {model.name}, {model.node}, passes {_pipeline(model.pipeline)}, sha256 {model.sha256}")
+    if (other := hardware.namesake(model)) is not None:
+        why = "reports tell them apart by the file alone, so give yours a name of its own"
+        click.echo(f"note: --hw {other.name} is another chip, sha256 {other.sha256[:12]}; {why}", err=True)
 
 
 def _pipeline(pipeline: tuple[object, ...]) -> str:

@@ -43,7 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "show": Entry("cli.show", "show", "Show a model's graph."),
     "train": Entry("cli.train", "train", "Train or fine-tune one network."),
     "study": Entry("cli.study", "study", "Show, plot and report a search."),
-    "space": Entry("cli.space", "space", "List, show, count and sample search spaces."),
+    "space": Entry("cli.space", "space", "List, show, check, count and sample search spaces."),
     "hw": Entry("cli.hw", "hw", "List, show and check hardware files."),
     "target": Entry("cli.target", "target", "List the targets of export."),
     "doctor": Entry("cli.doctor", "doctor", "Check this installation, and install Lava beside it."),
@@ -105,7 +105,7 @@ def spikec() -> None:
     """Search for spiking transformers, see what they cost on a chip, and export them.
 
     Data goes to stdout, words and progress to stderr. Exit codes: 0 good; 1 the answer is no; 2 wrong usage
-    or unreadable input; 3 our own fault.
+    or unreadable input; 3 our own fault; 130 interrupted (Ctrl-C); 141 the reader of stdout went away.
     """
 
 
@@ -131,8 +131,9 @@ def exit_code_of(call: Callable[[], Any], words: Sequence[str]) -> int:
         return error.exit_code
     except click.ClickException as error:
         return say(click_message(error), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click has ended the line of ^C before it raises an Abort of its own
+        click.echo(f"\n{error}" if str(error) else "interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         return reader_gone()

@@ -41,9 +41,13 @@ def new(name: str, out: Path, seed: int, replay: bool, force: bool) -> None:
     network_config(name)
     check_output(out, force=force)
     click.echo(f"{name}, untrained, seed {seed}", err=True)
-    model = networks.new(name, seed, replay=True if replay else None)
+    model = networks.new(name, seed, replay=True if replay else None, say=_say)
     save(model, out, force=force)
     for line in summary_of(model).lines():
-        click.echo(f"  {line}", err=True)
-    click.echo(f"  graph: {model.provenance['graph']}", err=True)
+        _say(line)
+    _say(f"graph: {model.provenance['graph']}")
     click.echo(f"written: {out}", err=True)
+
+
+def _say(words: str) -> None:
+    click.echo(f"  {words}", err=True)

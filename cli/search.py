@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from rich.console import Console
 
 from cli.policy_options import policy_of, policy_options
+from cli.stopped import Stopped
 from spikec.errors import UsageError
 from spikec.report.progress import progress
 from spikec.report.study_table import print_study, study_table
@@ -84,15 +86,21 @@ def search(
         options["options"] = {"alpha": alpha} if alpha is not None and options["method"] == "evolution" else {}
         settings = SearchSettings(**options, policy=policy, policy_name=policy_name or "", rule=rule)
         folder = out or Path("runs") / f"{Path(settings.space).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-        click.echo(f"search of {settings.space} into {folder}, seed {settings.seed}", err=True)
-    opened: list[Path] = []
+    began: list[str] = []
+
+    def begun(done: str) -> None:
+        began.append(done)
+        new = "" if settings is None else f"search of {settings.space} into {folder}, seed {settings.seed}"
+        click.echo(new or f"going on with {folder}: {done}", err=True)
+
     try:
         with _Steps() as steps:
-            found = run(settings, out=folder, resume=resume is not None, tick=steps, opened=opened.append)
+            found = run(settings, out=folder, resume=resume is not None, tick=steps, begun=begun)
     except KeyboardInterrupt:
-        if opened:
-            click.echo(f"\nstopped; all that was done is kept. Go on with: spikec search --resume {folder}", err=True)
-        raise
+        if not began:
+            raise
+        again = shlex.join(["spikec", "search", "--resume", str(folder)])
+        raise Stopped(f"stopped; all that was done is kept. Go on with: {again}") from None
     _print(found)
 
 

@@ -8,17 +8,19 @@ import numpy as np
 from cli.columns import columns
 from spikec.errors import UsageError
 from spikec.search.spacefile import load, names, space_toml
+from spikec.tasks import spaces
 
 
 @click.group()
 def space() -> None:
-    """List, show, count and sample search spaces.
+    """List, show, check, count and sample search spaces.
 
     A space says which values every gene of a subnet may take. NAME is one that comes along, or a TOML file.
 
     \b
       spikec space list
       spikec space show digits > mine.toml
+      spikec space check mine.toml
       spikec space count mine.toml
       spikec space sample digits -n 3 --seed 1
     """
@@ -41,6 +43,19 @@ def list_() -> None:
 def show(name: str) -> None:
     """NAME as TOML: the form of a file of your own."""
     click.echo(space_toml(load(name)), nl=False)
+
+
+@space.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Check that FILE keeps to the schema and that each of its subnets is a network that a search can build.
+
+    Exit code 2 where it does not, with every key that breaks it. `count` and `sample` look at the schema alone.
+    """
+    found = load(file)
+    spaces.check(found, file)
+    images = "x".join(map(str, plain)) if isinstance(plain := found.constants["image"], list) else plain
+    click.echo(f"good: {found.name}, {found.count():,} subnets, for images of {images}, sha256 {found.sha256()}")
 
 
 @space.command()

@@ -14,7 +14,7 @@ from cli.opened import opened
 from spikec.errors import UnknownName, UsageError
 from spikec.files import check_output
 from spikec.frontend.foreign import MAX_BYTES as MAX
-from spikec.frontend.foreign import READERS, Reading
+from spikec.frontend.foreign import READERS, Integrator, Reading
 from spikec.frontend.tracer import Layout
 from spikec.model import save
 from spikec.tasks.showing import summary_of
@@ -26,6 +26,7 @@ INPUT = "One sample's shape, without T and batch."
 LAYOUT = "Where the module takes time and batch; BX: it takes one image and repeats it itself."
 STEPS = "T; under BX the number of times that the module repeats its input.  [default: 4 with --arch, else the file's]"
 DT = "Seconds a step of SOURCE, where its format has time constants in seconds (.nir)."
+INTEGRATOR = "How SOURCE's differential equations become a step (.nir); assumed aloud unless given."
 MAX_BYTES = "What SOURCE's arrays may take in memory."
 
 
@@ -38,6 +39,7 @@ MAX_BYTES = "What SOURCE's arrays may take in memory."
 @click.option("--layout", type=click.Choice(get_args(Layout)), default="TBX", show_default=True, help=LAYOUT)
 @click.option("--steps", type=int, help=STEPS)
 @click.option("--dt", type=float, help=DT)
+@click.option("--integrator", type=click.Choice(get_args(Integrator)), help=INTEGRATOR)
 @click.option("--max-bytes", type=int, default=MAX, show_default=True, help=MAX_BYTES)
 @click.option("--name", help="The model's name.  [default: the factory's, or the file's]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of torch's generator while the factory runs.")
@@ -55,6 +57,7 @@ def trace(
     layout: str,
     steps: int | None,
     dt: float | None,
+    integrator: str | None,
     max_bytes: int,
     name: str | None,
     seed: int,
@@ -63,7 +66,7 @@ def trace(
 ) -> None:
     """Take a network of your own as a model: SOURCE, or PyTorch code.
 
-    SOURCE is a file of another tool, by its ending: .net (lava-dl), .nir, .onnx, .pt2 (torch.export). It is read
+    SOURCE is a file of another tool, by its ending: .net (lava-dl), .nir or .onnx. It is read
     without running anything, and what it leaves open is assumed aloud.
 
     With --arch, this imports and runs the code that it names, the current folder searched first. The network is run
@@ -79,7 +82,7 @@ def trace(
     _check(ctx, source, arch, shape)
     check_output(out, force=force)
     if source is not None:
-        model = opened(source, Reading(steps, dt, max_bytes), name)
+        model = opened(source, Reading(steps, dt, max_bytes, cast("Integrator | None", integrator)), name)
     else:
         assert arch is not None
         assert shape is not None
@@ -94,7 +97,7 @@ def trace(
 
 
 OF_CODE = ("arch_args", "weights", "shape", "layout", "seed")
-OF_FILES = ("dt", "max_bytes")
+OF_FILES = ("dt", "integrator", "max_bytes")
 
 
 def _check(ctx: click.Context, source: Path | None, arch: str | None, shape: str | None) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from cli.stopped import Stopped
 from spikec.files import check_output
 from spikec.model import save
 from spikec.report.progress import progress
 from spikec.snn.training import Progress, Recipe
 from spikec.tasks import training
 from spikec.tasks.opening import load
-from spikec.tasks.training import Trained, TrainSettings
+from spikec.tasks.training import Prepared, Trained, TrainSettings
 
 DATA = "Data set, and behind a colon which of its fixed splits: digits, digits:1."
 RATE = "AdamW's learning rate at its peak; warmed up over a tenth of the steps, then a cosine to 0."
@@ -52,22 +53,43 @@ def train(
     """
     settings = TrainSettings(data, epochs, learning_rate, seed)
     check_output(out, force=force)
-    loaded = load(model)
+    prepared = training.prepare(load(model), settings, checkpoints=checkpoint)
     recipe = f"{epochs} epochs, learning rate {learning_rate:g}, seed {seed}"
-    click.echo(f"training {loaded.name} on {data}, {recipe}", err=True)
-    with progress("train", epochs, "epochs") as advance:
-
-        def told(at: Progress) -> None:
-            advance(at.epoch, f"loss {at.loss:.3f} nats")
-
-        trained = training.train(loaded, settings, checkpoints=checkpoint, progress=told)
+    click.echo(f"training {prepared.model.name} on {data}, {recipe}", err=True)
+    for note in prepared.notes:
+        click.echo(f"note: {note}", err=True)
+    if prepared.done:
+        click.echo(f"going on after epoch {prepared.done} of {epochs}, kept in {prepared.checkpoint}", err=True)
+    trained = _carried_out(prepared)
     save(trained.model, out, force=force)
     _say(trained, out)
 
 
+def _carried_out(prepared: Prepared) -> Trained:
+    epochs, done = prepared.settings.epochs, [prepared.done]
+    try:
+        with progress("train", epochs, "epochs") as advance:
+
+            def told(at: Progress) -> None:
+                done.append(at.epoch)
+                advance(at.epoch, f"loss {at.loss:.3f} nats")
+
+            return training.carry_out(prepared, told)
+    except KeyboardInterrupt:
+        raise Stopped(_kept(prepared, done[-1])) from None
+
+
+def _kept(prepared: Prepared, done: int) -> str:
+    """What an interruption after `done` epochs leaves, and how to go on."""
+    if prepared.checkpoint is None:
+        return "stopped; nothing is kept. Next time: --checkpoint FOLDER keeps every epoch"
+    if not done:
+        return "stopped before the first epoch was done: nothing is kept yet"
+    epochs = f"epoch {done} of {prepared.settings.epochs}"
+    return f"stopped; {epochs} is kept in {prepared.checkpoint}. Go on with the same command"
+
+
 def _say(trained: Trained, out: Path) -> None:
-    for note in trained.notes:
-        click.echo(f"note: {note}", err=True)
     before, after = 100 * trained.before, 100 * trained.after
     samples = f"{trained.samples} validation samples"
     click.echo(f"accuracy on {samples}: {before:.2f} % before, {after:.2f} % after", err=True)

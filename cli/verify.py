@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -24,8 +23,6 @@ def verify(folder: Path, lava_python: str | None) -> None:
     \b
       spikec verify out/lava
     """
-    if lava_python is not None:
-        os.environ["SPIKEC_LAVA_PYTHON"] = lava_python
-    verdict = verify_folder(folder)
+    verdict = verify_folder(folder, lava_python)
     click.echo(f"verified: {folder} ({verdict.target})")
     print_verdict(verdict)

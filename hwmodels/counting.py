@@ -204,7 +204,7 @@ def check_countable(graph: Graph, chip: str) -> None:
     if unknown:
         why = "an exponential, which is no multiply-accumulate"
         offenders = [
-            (node.op.mnemonic, node.scope or node.name, why if type(node.op) in UNPRICED else "no counting rule")
+            (node.op.mnemonic, graph.path_of(node), why if type(node.op) in UNPRICED else "no counting rule")
             for node in unknown
         ]
         raise UnsupportedOp(chip, offenders, nodes=len(graph.nodes))

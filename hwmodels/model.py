@@ -24,12 +24,15 @@ Pipeline = tuple[PassSpec, ...]
 class HardwareModel(Protocol):
     """What a chip costs. The order of calls: plan, probes, (a runner counts), place, price.
 
-    `name` as `--hw` spells it; `sha256` of its file; `node`, the process; `pipeline`, the passes that make a graph
-    legal here (see `hwmodels.policies.pipeline_for`).
+    `name`, which two chips may share; `file` that it came from, '' for a chip that `--hw` takes by name; `sha256` of
+    its file; `node`, the process; `pipeline`, the passes that make a graph legal here (see
+    `hwmodels.policies.pipeline_for`).
     """
 
     @property
     def name(self) -> str: ...
+    @property
+    def file(self) -> str: ...
     @property
     def node(self) -> str: ...
     @property
@@ -82,6 +85,7 @@ class ArithmeticModel:
     sha256: str
     pipeline: Pipeline
     terms: Terms
+    file: str = ""
 
     def plan(self, graph: Graph, policy: Policy) -> Partition | None:
         """See `HardwareModel`."""

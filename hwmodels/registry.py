@@ -30,7 +30,7 @@ def load(name_or_path: str | Path) -> HardwareModel:
         return from_file(Path(name_or_path))
     name = str(name_or_path)
     if name in _bundled():
-        return from_file(CHIPS / f"{name}.toml")
+        return _read(CHIPS / f"{name}.toml", "")
     for found in entry_points(group=GROUP):
         if found.name == name:
             model: HardwareModel = found.load()()
@@ -49,21 +49,26 @@ def from_file(path: Path) -> HardwareModel:
     Raises:
         HardwareFileError: the file cannot be read or breaks the schema; names file and key.
     """
+    return _read(path, str(path))
+
+
+def _read(path: Path, file: str) -> HardwareModel:
+    """The model in `path`, which says that it came from `file`."""
     try:
         content = path.read_bytes()
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise HardwareFileError(f"it cannot be read: {why}", where=str(path), expected="a TOML file") from error
     chip = read(content, path)
-    return MAKERS[chip.model](chip, hashlib.sha256(content).hexdigest())
+    return MAKERS[chip.model](chip, hashlib.sha256(content).hexdigest(), file)
 
 
-def _arithmetic(chip: Chip, sha256: str) -> HardwareModel:
+def _arithmetic(chip: Chip, sha256: str, file: str) -> HardwareModel:
     pipeline = tuple(spec.model_dump(by_alias=True) if isinstance(spec, PassTable) else spec for spec in chip.pipeline)
-    return ArithmeticModel(chip.name, chip.node, sha256, pipeline, chip.prices())
+    return ArithmeticModel(chip.name, chip.node, sha256, pipeline, chip.prices(), file)
 
 
-MAKERS: dict[str, Callable[[Chip, str], HardwareModel]] = {"arithmetic": _arithmetic}
+MAKERS: dict[str, Callable[[Chip, str, str], HardwareModel]] = {"arithmetic": _arithmetic}
 
 
 def _bundled() -> frozenset[str]:

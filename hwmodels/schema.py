@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PlainValidator, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from hwmodels.counting import Aside, Synaptic
 from spikec.cost import Evidence, Term, Terms
-from spikec.errors import HardwareFileError
+from spikec.errors import HardwareFileError, nearest
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-Kind = Synaptic | Aside
+Kind = Literal[Synaptic, Aside]
+LEAST_PJ, MOST_PJ = 1e-6, 1e9
+"""Prices of one operation that are taken: from an attojoule to a millijoule. Beyond, a unit was mistaken."""
+SHOWN = 5
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -45,6 +49,8 @@ class Energy(Table):
         low, high = self.limits
         if (low is not None and low > self.value) or (high is not None and high < self.value):
             raise PydanticCustomError("order", "low <= value <= high", {})
+        for value in (self.value, low, high):
+            check_plausible(value, self.unit)
         return self
 
     @property
@@ -84,6 +90,15 @@ class PassTable(BaseModel):
     name: Text = Field(alias="pass")
 
 
+def pipeline_entry(entry: object) -> object:
+    """A pass's name or its table, checked as one: of a union pydantic would report every member that did not fit."""
+    if isinstance(entry, str) and entry:
+        return entry
+    if isinstance(entry, dict) and isinstance(entry.get("pass"), str) and entry["pass"]:
+        return PassTable.model_validate(entry)
+    raise PydanticCustomError("pass", "the name of a pass, or a table that has one under 'pass'", {})
+
+
 class Chip(Table):
     """A chip file."""
 
@@ -92,7 +107,7 @@ class Chip(Table):
     node: Text
     model: Literal["arithmetic"]
     # TOML has no tuples, so the lists are taken laxly.
-    pipeline: Annotated[tuple[Text | PassTable, ...], Field(strict=False)]
+    pipeline: Annotated[tuple[Annotated[str | PassTable, PlainValidator(pipeline_entry)], ...], Field(strict=False)]
     terms: Annotated[dict[str, TermTable], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -138,6 +153,19 @@ def check_energy_unit(unit: str) -> None:
         raise PydanticCustomError("unit", "a unit of energy such as pJ, found {u}", {"u": unit})
 
 
+def check_plausible(value: float | None, unit: str) -> None:
+    """Checks that a price is 0, or one that an operation can have.
+
+    Raises:
+        PydanticCustomError: it is not.
+    """
+    found = 0.0 if value is None else picojoules(value, unit)
+    if found and not LEAST_PJ <= found <= MOST_PJ:
+        words = "a plausible price, {least} to {most} pJ an operation, or 0; found {value} {unit}, which is {pj} pJ"
+        given = {"least": f"{LEAST_PJ:g}", "most": f"{MOST_PJ:g}", "value": value, "unit": unit, "pj": f"{found:g}"}
+        raise PydanticCustomError("plausible", words, given)
+
+
 def picojoules(value: float, unit: str) -> float:
     """A value of a unit of energy in pJ; one that is in pJ already is kept to the last digit."""
     units = _units()
@@ -155,21 +183,36 @@ _ALLOWED: dict[int, type[Table]] = {1: Chip, 3: TermTable, 4: Energy}
 
 
 def _explained(error: ValidationError, path: Path | str) -> HardwareFileError:
-    first, *more = error.errors()
-    key = ".".join(str(part) for part in first["loc"]) or "the whole file"
-    found, expected = _found_and_expected(first)
-    further = f" (and {len(more)} more)" if more else ""
-    return HardwareFileError(f"{found}{further}", where=f"{path}, key {key}", expected=expected)
+    faults = error.errors()
+    if len(faults) == 1:
+        (fault,) = faults
+        found, expected, near = _found_and_expected(fault)
+        return HardwareFileError(found, where=f"{path}, key {_key(fault)}", expected=expected, mend=" or ".join(near))
+    told = "; ".join(_told(fault) for fault in faults[:SHOWN])
+    more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+    return HardwareFileError(f"{len(faults)} keys break the schema: {told}{more}", where=str(path))
 
 
-def _found_and_expected(detail: ErrorDetails) -> tuple[str, str]:
-    if detail["type"] == "missing":
-        return "nothing", "a value, which this key must have"
-    if detail["type"] == "extra_forbidden":
-        known = _ALLOWED.get(len(detail["loc"]), Energy).model_fields
-        return "a key of no such name", "one of: " + ", ".join(known)
-    message = detail["msg"].removeprefix("Input should be ")
-    return (_shown(detail["input"]), message)
+def _told(fault: ErrorDetails) -> str:
+    found, expected, near = _found_and_expected(fault)
+    meant = f" (did you mean {' or '.join(near)}?)" if near else ""
+    return f"key {_key(fault)}: {found}, expected {expected}{meant}"
+
+
+def _key(fault: ErrorDetails) -> str:
+    return ".".join(str(part) for part in fault["loc"]) or "the whole file"
+
+
+def _found_and_expected(fault: ErrorDetails) -> tuple[str, str, tuple[str, ...]]:
+    """What stands there, what should, and the names that are near to it."""
+    if fault["type"] == "missing":
+        return "nothing", "a value, which this key must have", ()
+    if fault["type"] == "extra_forbidden":
+        known = list(_ALLOWED.get(len(fault["loc"]), Energy).model_fields)
+        return "a key of no such name", "one of: " + ", ".join(known), nearest(str(fault["loc"][-1]), known)
+    message = fault["msg"].removeprefix("Input should be ")
+    near = nearest(str(fault["input"]), re.findall("'([^']*)'", message)) if fault["type"] == "literal_error" else ()
+    return _shown(fault["input"]), message, near
 
 
 def _shown(value: object) -> str:

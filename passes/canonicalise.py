@@ -10,23 +10,28 @@ from spikec.ir.arithmetic import MatMul, Scale
 from spikec.ir.edit import assemble
 from spikec.ir.graph import Graph, Node
 from spikec.ir.op import Op
-from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.shapes import Concat, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Delay
 
-MOVES = (Reshape, Transpose)
+MOVES = (Concat, Reshape, Slice, Transpose)
+"""Ops that a rule may bypass."""
 
 
 @dataclass(frozen=True)
 class Canonicalise:
-    """Removes and merges Reshape, Transpose and Scale that need not be there.
+    """Removes and merges what moves values, and Scale, where it need not be there.
 
-        Reshape to the same shape, Transpose to the same order, Scale by 1      removed
-        Reshape of Reshape, Transpose of Transpose                              one
-        a Transpose of the last two axes that feeds a MatMul                    its transpose_a or transpose_b
+        Reshape and Expand to the same shape, Transpose to the same order, Scale by 1   removed
+        Slice of the whole, Pad of nothing, Upsample by 1                               removed
+        Concat of the Slices that cut a value into pieces, in order                     removed
+        Slice of a Concat that gives one of its operands back                           removed
+        Reshape of Reshape, Transpose of Transpose                                      one
+        a Transpose of the last two axes that feeds a MatMul            its transpose_a or transpose_b
 
     Keeps: function, bit for bit; types; names and scopes of the nodes that remain.
     Changes: nothing that is counted.
-    Leaves alone: a Reshape or Transpose that others still take, beside the merged one.
+    Leaves alone: a move that others still take, beside the merged one; a Slice of a Concat whose domain is wider
+    than that of the operand, since what follows is typed by it.
     """
 
     name: ClassVar[str] = "canonicalise"
@@ -80,7 +85,40 @@ def _reshape(node: Node, done: Mapping[str, Node], graph: Graph) -> Node | str:
     source = done.get(node.inputs[0])
     if source is not None and isinstance(source.op, Reshape):
         node = replace(node, inputs=source.inputs)
+    return _unless_idle(node, done, graph)
+
+
+def _unless_idle(node: Node, done: Mapping[str, Node], graph: Graph) -> Node | str:
+    """The node, or its operand where the shape says that it does nothing."""
     return node.inputs[0] if graph.types[node.inputs[0]].shape == node.type.shape else node
+
+
+def _slice(node: Node, done: Mapping[str, Node], graph: Graph) -> Node | str:
+    assert isinstance(node.op, Slice)
+    whole = done.get(node.inputs[0])
+    start = 0
+    if whole is not None and isinstance(whole.op, Concat) and whole.op.axis == node.op.axis and node.op.step == 1:
+        for piece in whole.inputs:
+            size = graph.types[piece].shape[node.op.axis]
+            if (start, start + size) == (node.op.start, node.op.stop) and graph.types[piece] == node.type:
+                return piece
+            start += size
+    return _unless_idle(node, done, graph)
+
+
+def _concat(node: Node, done: Mapping[str, Node], graph: Graph) -> Node | str:
+    assert isinstance(node.op, Concat)
+    pieces = [done.get(value) for value in node.inputs]
+    first = pieces[0]
+    reached = 0
+    for piece in pieces:
+        if first is None or piece is None or not isinstance(piece.op, Slice) or piece.inputs != first.inputs:
+            return node
+        if (piece.op.axis, piece.op.start, piece.op.step) != (node.op.axis, reached, 1):
+            return node
+        reached = piece.op.stop
+    assert first is not None
+    return first.inputs[0] if graph.types[first.inputs[0]] == node.type else node
 
 
 def _transpose(node: Node, done: Mapping[str, Node], graph: Graph) -> Node | str:
@@ -134,9 +172,14 @@ def _is_identity(op: Op) -> bool:
 
 
 RULES: dict[type[Op], Callable[[Node, Mapping[str, Node], Graph], Node | str]] = {
+    Concat: _concat,
+    Expand: _unless_idle,
     MatMul: _matmul,
+    Pad: _unless_idle,
     Reshape: _reshape,
     Scale: _scale,
+    Slice: _slice,
     Transpose: _transpose,
+    Upsample: _unless_idle,
 }
 """What takes a node's place: a node, or the earlier value that it equals."""

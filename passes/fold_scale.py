@@ -11,22 +11,26 @@ from passes.users import is_floating, only_user
 from spikec.ir.arithmetic import MatMul, Scale
 from spikec.ir.edit import Edit
 from spikec.ir.graph import Graph, Node
-from spikec.ir.neurons import IF, LIF, PLIF, CubaLIF, Threshold
+from spikec.ir.neurons import IF, LIF, PLIF, Alpha, CubaLIF, Threshold
 from spikec.ir.op import Op
-from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
+from spikec.ir.shapes import Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.types import FLOAT64, Weight
 
 VOLTAGES: dict[type[Op], tuple[str, ...]] = {
     IF: ("v_threshold", "v_reset", "v0"),
     LIF: ("v_threshold", "v_reset", "v_leak", "v0"),
     PLIF: ("v_threshold", "v_reset", "v_leak", "v0"),
+    Alpha: ("v_threshold",),
     CubaLIF: ("v_threshold", "v_reset", "v_leak", "v0", "i0"),
     Threshold: ("v_threshold",),
 }
 """The weights that are measured in units of the drive. Where one is not given, it is 0 or another one of them."""
 
-HOMOGENEOUS = frozenset({MatMul, Reshape, Scale, Transpose})
-"""Ops with f(s x) = s f(x) in each operand."""
+HOMOGENEOUS = frozenset(
+    {AvgPool, Expand, MatMul, MaxPool, Mean, Pad, Reshape, Scale, Slice, Sum, SumPool, Transpose, Upsample}
+)
+"""Ops with f(s x) = s f(x) in each operand, for s > 0."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class FoldScale:
 
     A neuron that does not round is homogeneous in drive and voltages together, with input decay and without: scaled
     drive against v_threshold, v_reset, v_leak and v0 fires when the drive fires against these over the factor.
-    A MatMul, Reshape or Transpose may stand between: ((q k^T) s) v meets the neuron as ((q k^T) v) s.
+    A MatMul, a pool or a move of values may stand between: ((q k^T) s) v meets the neuron as ((q k^T) v) s.
 
     Keeps: spikes, bit for bit where the factor is a power of two (numbers change their exponents alone); with
     another factor drive and threshold are rounded otherwise, and a membrane on the tie may flip. Names, scopes.

@@ -9,9 +9,10 @@ from passes.sink import sink
 from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
 from spikec.ir.graph import Graph
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
-from spikec.ir.neurons import Threshold
+from spikec.ir.neurons import MultiLevelSpike, Threshold
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
-from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.real import Exp, Gelu, LayerNorm, Softmax
+from spikec.ir.shapes import Concat, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Repeat
 
 TIME_FREE = frozenset(
@@ -19,19 +20,29 @@ TIME_FREE = frozenset(
         Add,
         AvgPool,
         BatchNorm,
+        Concat,
         Conv1d,
         Conv2d,
+        Exp,
+        Expand,
+        Gelu,
+        LayerNorm,
         Linear,
         MatMul,
         MaxPool,
         Mean,
         Mul,
+        MultiLevelSpike,
+        Pad,
         Reshape,
         Scale,
+        Slice,
+        Softmax,
         Sum,
         SumPool,
         Threshold,
         Transpose,
+        Upsample,
     }
 )
 """Ops whose result at a step depends on their operands at that step alone."""

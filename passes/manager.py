@@ -10,6 +10,7 @@ the pass's parameters by keyword. The names of PASSES cannot be taken over.
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -17,13 +18,17 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, Protocol, get_args, get_origin, get_type_hints
 
 from passes.canonicalise import Canonicalise
+from passes.decompose_groups import DecomposeGroups
 from passes.fold_batchnorm import FoldBatchNorm
 from passes.fold_scale import FoldScale
 from passes.hoist_repeat import HoistRepeat
 from passes.lower_maxpool import LowerMaxPool
+from passes.merge_linears import MergeLinears
+from passes.quantize import Quantize
 from passes.remove_dead import RemoveDead
 from passes.reorder_attention import ReorderAttention
 from passes.time_mean_last import TimeMeanLast
+from passes.unroll_levels import UnrollLevels
 from spikec.errors import ToolchainError, UnknownName, UsageError, VerifyError
 from spikec.ir.graph import Graph
 
@@ -44,13 +49,17 @@ class Pass(Protocol):
 
 PASSES: dict[str, Callable[..., Pass]] = {
     "canonicalise": Canonicalise,
+    "decompose-groups": DecomposeGroups,
     "fold-batchnorm": FoldBatchNorm,
     "fold-scale": FoldScale,
     "hoist-repeat": HoistRepeat,
     "lower-maxpool": LowerMaxPool,
+    "merge-linears": MergeLinears,
+    "quantize": Quantize,
     "remove-dead": RemoveDead,
     "reorder-attention": ReorderAttention,
     "time-mean-last": TimeMeanLast,
+    "unroll-levels": UnrollLevels,
 }
 
 
@@ -99,6 +108,32 @@ def make(entry: Entry) -> Pass:
     maker = PASSES.get(named.name) or _third_party(named.name)
     _check_parameters(maker, named)
     return maker(**named.parameters)
+
+
+def entry_of(text: str) -> Entry:
+    """The entry that a command line spells as `quantize` or `quantize:weight_bits=4:decay_bits=8`.
+
+    Values are read as Python's numbers and booleans where they are such, else as text.
+
+    Raises:
+        UsageError: a part behind the name is not key=value, or a key stands twice.
+    """
+    name, *parts = text.split(":")
+    found: dict[str, object] = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals or key in ("", "pass", *found):
+            raise UsageError(f"'{part}'", where=f"pass '{text}'", expected="name:key=value:key=value, each key once")
+        found[key] = _literal(value)
+    return {"pass": name, **found} if found else name
+
+
+def _literal(text: str) -> object:
+    try:
+        value: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return text
+    return value if isinstance(value, (bool, int, float)) else text
 
 
 def names() -> tuple[str, ...]:

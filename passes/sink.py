@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from passes.users import only_user
 from spikec.ir.edit import assemble
 from spikec.ir.graph import Graph, Node
 from spikec.ir.op import Op
+from spikec.ir.time import Delay
 
 
 def sink(graph: Graph, mover: type[Op], behind: Collection[type[Op]]) -> Graph:
@@ -36,9 +37,15 @@ def sink(graph: Graph, mover: type[Op], behind: Collection[type[Op]]) -> Graph:
                 nodes.append(replace(moving[node.name], inputs=(node.name,)))
                 ends[node.name] = moving[node.name].name
         else:
-            nodes.append(replace(node, inputs=tuple(ends.get(value, value) for value in node.inputs)))
+            nodes.append(_redirected(node, ends))
+    # A delay may take a value that is defined after it.
+    nodes = [_redirected(node, ends) if isinstance(node.op, Delay) else node for node in nodes]
     outputs = tuple(ends.get(value, value) for value in graph.outputs)
     return assemble(graph.inputs, nodes, outputs, graph.weights, graph.steps)
+
+
+def _redirected(node: Node, ends: Mapping[str, str]) -> Node:
+    return replace(node, inputs=tuple(ends.get(value, value) for value in node.inputs))
 
 
 def _passed(graph: Graph, mover: type[Op], behind: Collection[type[Op]]) -> set[str]:

@@ -10,10 +10,30 @@ from spikec.ir.arithmetic import Add, Scale
 from spikec.ir.graph import Graph
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
 from spikec.ir.pools import AvgPool, Mean, Sum, SumPool
-from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.shapes import Concat, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import TimeMean
 
-AFFINE = frozenset({Add, AvgPool, BatchNorm, Conv1d, Conv2d, Linear, Mean, Reshape, Scale, Sum, SumPool, Transpose})
+AFFINE = frozenset(
+    {
+        Add,
+        AvgPool,
+        BatchNorm,
+        Concat,
+        Conv1d,
+        Conv2d,
+        Expand,
+        Linear,
+        Mean,
+        Pad,
+        Reshape,
+        Scale,
+        Slice,
+        Sum,
+        SumPool,
+        Transpose,
+        Upsample,
+    }
+)
 """Ops f with mean(f(x)) = f(mean(x)): affine maps, biases included, since the mean of a constant is the constant."""
 
 

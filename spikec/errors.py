@@ -129,6 +129,19 @@ def nearest(name: str, choices: Sequence[str], at_most: int = 3) -> tuple[str, .
     return tuple(by_lower[match] for match in close)
 
 
+def why_unread(error: Exception) -> str:
+    """Why a file could not be read, in words that need no system's number to be understood."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, IsADirectoryError):
+        return "this is a folder"
+    if isinstance(error, UnicodeDecodeError):
+        return "cannot be read: it is no text"
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or error}"
+    return f"cannot be read: {error}"
+
+
 class GraphError(SpikecError):
     """A graph that cannot be built, edited or run as asked."""
 

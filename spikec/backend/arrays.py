@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spikec.errors import ModelFileError
+from spikec.errors import ModelFileError, why_unread
 
 MOST_BYTES = 16 * 2**30
 """More than any network or golden run that is read whole; what declares more is refused before it is allocated."""
@@ -42,4 +42,4 @@ def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelFileError(f"cannot be read: {error}", where=str(path)) from error
+        raise ModelFileError(why_unread(error), where=str(path)) from error

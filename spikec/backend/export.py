@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,13 @@ from spikec.backend.verdict import FILE as VERDICT
 from spikec.backend.verdict import Verdict
 from spikec.backend.verify import TOLERANCE, judge, settle
 from spikec.backend.versions import versions
-from spikec.errors import GraphError, ModelFileError, OutputError
+from spikec.errors import GraphError, ModelFileError, OutputError, why_unread
 from spikec.files import new_folder, write_json, write_text
 from spikec.ir.graph import Graph
 from spikec.ir.types import Timing
 from spikec.model import InputSpec, Model, save
 from spikec.model import load as load_model
-from spikec.target import Arrays, Target
+from spikec.target import Arrays, Target, with_runtime
 
 FORMAT = {"format": "spikec-export", "version": 1}
 SOURCE = "source.pt"
@@ -123,18 +123,23 @@ def check_folder(folder: Path, *, force: bool = False) -> None:
         raise OutputError("exists already and is no export of spikec", where=str(folder), mend="another -o")
 
 
-def verify_export(folder: Path) -> Verdict:
+def verify_export(folder: Path, ready: Callable[[Target], Target] = with_runtime) -> Verdict:
     """Verifies an export from its folder alone (see `spikec.backend.verify`) and writes verdict.json there.
+
+    Args:
+        folder: what `write_export` made.
+        ready: gives the folder's target with its runtime.
 
     Raises:
         ModelFileError: the folder is no export, or cannot be read.
         VerificationFailed: the verdict is 'failed'; it stands in verdict.json.
         DataError: the golden run has too few samples for a verdict.
+        ToolchainError: the target's runtime is missing.
     """
     exported = read_export(folder)
     (folder / VERDICT).unlink(missing_ok=True)  # an earlier one says nothing of what stands there now
-    found = judge(exported.target, folder, exported.graph, exported.inputs, exported.steps, exported.doubts)
-    return settle(found, folder)
+    target = ready(exported.target)
+    return settle(judge(target, folder, exported.graph, exported.inputs, exported.steps, exported.doubts), folder)
 
 
 def read_export(folder: Path) -> Exported:
@@ -199,11 +204,14 @@ def _manifest(
 
 
 def _read_manifest(path: Path) -> Mapping[str, Any]:  # Any: JSON, its keys checked
+    mend = "the folder of an export, which holds a manifest.json"
+    if not path.parent.is_dir():
+        found = "a file" if path.parent.exists() else "there is no such folder"
+        raise ModelFileError(found, where=str(path.parent), mend=mend)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        mend = "give the folder of an export"
-        raise ModelFileError(f"cannot be read: {error}", where=str(path), mend=mend) from error
+        raise ModelFileError(why_unread(error), where=str(path), mend=mend) from error
     kinds = {"target": str, "dialect": str | None, "steps": int, "graph_sha256": str}
     ours = isinstance(found, dict) and all(found.get(key) == value for key, value in FORMAT.items())
     if not ours or not all(isinstance(found.get(key), kind) for key, kind in kinds.items()) or found["steps"] < 1:

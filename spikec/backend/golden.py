@@ -9,12 +9,12 @@ import numpy as np
 from spikec.backend.arrays import read_arrays, write_arrays
 from spikec.errors import ModelFileError
 from spikec.ir.graph import Graph
-from spikec.ir.neurons import IF, LIF, Neuron, Threshold
+from spikec.ir.neurons import Neuron, Threshold
 from spikec.run.interp import Interpreter
 from spikec.target import Arrays, Traces
 
-LAYERS = (LIF, IF, Threshold)
-"""The ops that give spikes. Those of them that are Neurons have membranes as well."""
+LAYERS = (Neuron, Threshold)
+"""The ops that give spikes. The Neurons among them have membranes as well."""
 
 
 def golden_run(graph: Graph, data: Arrays, steps: int) -> Traces:

@@ -1,7 +1,8 @@
 """The caller's protocol: what targets without a time axis leave to whoever calls the network.
 
 A Repeat at an input and a TimeMean, TimeSum or TimeLast at an output are peeled: they stay in the graph as
-nodes of the host, and the target carries what lies between.
+nodes of the host, and the target carries what lies between. What is computed from Constants alone is once as well, and
+not the caller's: a target may have a form for it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ REDUCTIONS = (TimeMean, TimeSum, TimeLast)
 
 @dataclass(frozen=True)
 class Peeled:
-    """A graph whose every node is the host's or per step.
+    """A graph whose every node is the host's, per step, or made of Constants alone.
 
     Args:
         graph: the one given.
@@ -33,14 +34,16 @@ def peel(graph: Graph, target: str) -> Peeled:
     """Marks the caller's protocol; the graph stays as it is.
 
     Raises:
-        UnsupportedOp: a node inside gives one value for the inference, or turns one into a value per step.
+        UnsupportedOp: a node inside gives one value for the inference, or turns one into a value per step, and is
+            not made of Constants alone.
     """
     host = frozenset(node.name for node in graph.nodes if _is_host(graph, node))
-    inside = [node for node in graph.nodes if node.name not in host]
+    fixed = _fixed(graph)
+    inside = [node for node in graph.nodes if node.name not in host and node.name not in fixed]
     offenders = [
         Offender(
             node.op.mnemonic,
-            node.scope or node.name,
+            graph.path_of(node),
             "is computed once for the inference, inside the network",
         )
         for node in inside
@@ -64,3 +67,13 @@ def _is_host(graph: Graph, node: Node) -> bool:
     if isinstance(node.op, Repeat):
         return node.inputs[0] in graph.inputs and node.name not in graph.outputs
     return isinstance(node.op, REDUCTIONS) and not graph.users(node.name) and node.name in graph.outputs
+
+
+def _fixed(graph: Graph) -> set[str]:
+    """The nodes that are computed from Constants alone and once, and the Repeats of such."""
+    fixed: set[str] = set()
+    for node in graph.nodes:
+        once = node.type.timing is Timing.ONCE or isinstance(node.op, Repeat)
+        if once and fixed.issuperset(node.inputs):
+            fixed.add(node.name)
+    return fixed

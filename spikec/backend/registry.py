@@ -36,7 +36,7 @@ def _lava(dialect: str | None) -> Target:
         raise UsageError(f"the target lava has no dialect '{dialect}'", mend="leave --dialect out")
     from spikec.backend.lava import execute, reader, writer
 
-    return Target("lava", LAVA_PIPELINE, writer.write, reader.read, execute.execute)
+    return Target("lava", LAVA_PIPELINE, writer.write, reader.read, execute.execute, execute.runtime)
 
 
 TARGETS: dict[str, Maker] = {"lava": _lava, "nir": _nir}

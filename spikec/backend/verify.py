@@ -31,12 +31,16 @@ from spikec.target import Arrays, Target, Traces
 LEAST_SAMPLES = 16
 TOLERANCE = 1e-9
 
-HINTS = {
-    "dead": "it never fires on these inputs, so nothing is proven of it; give inputs that drive it (--data), or "
-    "look at its threshold and its BatchNorm's statistics",
-    "saturated": "it fires at every step, so nothing is proven of it; give inputs that leave it silent at times "
-    "(--data), or look at its threshold",
+DEAD, SATURATED = "it never fires on these inputs", "it fires at every step"
+UNPROVEN = {
+    DEAD: "never firing on these inputs: {layers}; export again with --data of inputs that drive them, or look at "
+    "their thresholds and their BatchNorm's statistics",
+    SATURATED: "firing at every step: {layers}; export again with --data of inputs that leave them silent at times, or "
+    "look at their thresholds",
 }
+"""Of which layers nothing is proven although nothing differs, and what to do: one sentence for all of a kind."""
+NAMED = 40
+"""Layers that a sentence names; verdict.json has every one's fault."""
 
 
 def settle(verdict: Verdict, folder: Path) -> Verdict:
@@ -104,7 +108,12 @@ def _faults(layers: Sequence[Layer], outputs: Mapping[str, float]) -> list[str]:
     """What a run gives against the export."""
     if not layers:
         return ["the graph has no neuron layer, so no spikes were compared"]
-    faults = [f"layer '{layer.name}': {layer.fault}" for layer in layers if layer.fault]
+    faults = [f"layer '{layer.name}': {layer.fault}" for layer in layers if layer.fault and layer.fault not in UNPROVEN]
+    for fault, words in UNPROVEN.items():
+        if names := [layer.name for layer in layers if layer.fault == fault]:
+            listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+            said = words.format(layers=listed)
+            faults.append(f"nothing is proven of {len(names)} of {len(layers)} neuron layers, {said}")
     return faults + [f"output '{name}' differs, by at most {off:.3g}" for name, off in outputs.items() if _is_off(off)]
 
 
@@ -166,7 +175,7 @@ def _life(node: Node, spikes: NDArray[np.generic]) -> str:
     """Why the layer's equality proves nothing; empty where it proves something, and for a memoryless threshold."""
     if not isinstance(node.op, Neuron):
         return ""
-    return HINTS["dead"] if not spikes.any() else HINTS["saturated"] if spikes.all() else ""
+    return DEAD if not spikes.any() else SATURATED if spikes.all() else ""
 
 
 def _membranes(name: str, expected: Arrays, found: Arrays) -> float | None:

@@ -14,6 +14,7 @@ from spikec.errors import DataError
 SIZES = {"train": 1077, "validation": 360, "test": 360}
 SPLITS = 2**32
 """A split's number is a seed of scikit-learn."""
+IMAGE = (1, 8, 8)
 LEVELS = 16.0
 """Pixels are whole numbers from 0 to 16."""
 

@@ -7,14 +7,16 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikec.data import digits
 from spikec.data.dataset import Split
-from spikec.errors import DataError, UnknownName
+from spikec.errors import DataError, UnknownName, why_unread
 
+NPZ = "an .npz file with an array 'inputs'"
 PARTS = ("train", "validation", "test")
 
 
@@ -70,19 +72,30 @@ def _digits(rest: str) -> Samples:
 
 
 def _npz(rest: str) -> Samples:
-    path = Path(rest)
     try:
-        with path.open("rb") as file:
+        with Path(rest).open("rb") as file:
+            _check_magic(file, rest)
             archive = np.load(file, allow_pickle=False)
             held = dict(archive) if isinstance(archive, np.lib.npyio.NpzFile) else {"(one array)": archive}
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = "there is no such file" if not path.exists() else f"cannot be read: {error}"
-        raise DataError(reason, where=rest, expected="an .npz file with an array 'inputs'") from error
+        # numpy's own words would advise to unpickle what it refused.
+        pickled = "pickle" in str(error)
+        reason = "an array of Python objects, which is not unpickled" if pickled else why_unread(error)
+        raise DataError(reason, where=rest, expected=NPZ) from error
     if "inputs" not in held:
         raise DataError(f"no array 'inputs' (it holds {sorted(held)})", where=rest, expected="inputs [samples, ...]")
     inputs = _numbers(held["inputs"], rest)
     labels, ids = (_of_each(held.get(name), name, len(inputs), rest) for name in ("labels", "ids"))
     return Samples(inputs, labels, np.arange(len(inputs), dtype=np.int64) if ids is None else ids, f"npz:{rest}")
+
+
+def _check_magic(file: BinaryIO, where: str) -> None:
+    """Raises DataError where the file begins as no file of numpy's does; leaves it at its beginning."""
+    head = file.read(6)
+    file.seek(0)
+    if not head.startswith((b"PK", b"\x93NUMPY")):
+        found = "no file of numpy's, whatever its name" if head else "the file is empty"
+        raise DataError(found, where=where, expected=NPZ)
 
 
 def _of_each(array: NDArray[np.generic] | None, name: str, count: int, where: str) -> NDArray[np.int64] | None:

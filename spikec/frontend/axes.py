@@ -3,6 +3,8 @@
 A traced tensor is a value of the graph seen through torch axes. Each torch axis is a tuple of items, an item being
 time ("T"), the batch ("B") or the number of an axis of the value. Reshapes that only move time and batch about,
 and transposes, change the view and add nothing to the graph.
+
+A loop over time in Python meets tensors of one step: views without time that say which step they are of.
 """
 
 from __future__ import annotations
@@ -31,12 +33,16 @@ class View:
         shape: its shape there, without time and batch.
         dims: for each torch axis, the items in it, outermost first; an axis of size 1 may hold none.
         sizes: T and B of this recording.
+        at: the step, of a tensor of one step of a value that has all; None otherwise.
+        summed: whether it is the sum of the steps up to `at`, as a loop gathers it.
     """
 
     value: str
     shape: Shape
     dims: Dims
     sizes: tuple[int, int]
+    at: int | None = None
+    summed: bool = False
 
     def size(self, item: Item) -> int:
         """Elements along an item."""
@@ -55,6 +61,20 @@ class View:
             raise AxesError(f"axis {dim} is no single axis of the value: it holds {describe(items)}")
         return items[0]
 
+    def length(self, group: Sequence[Item]) -> int:
+        """Elements along a torch axis that holds these items."""
+        return prod(self.size(item) for item in group)
+
+    @property
+    def torch_shape(self) -> tuple[int, ...]:
+        """The torch tensor's shape."""
+        return tuple(self.length(group) for group in self.dims)
+
+    @property
+    def over_time(self) -> View:
+        """The view of all steps, time first, of which this one is a step."""
+        return replace(self, dims=(("T",), *self.dims), at=None, summed=False)
+
     @property
     def order(self) -> tuple[int, ...]:
         """The value's axes in the order in which torch has them."""
@@ -64,16 +84,18 @@ class View:
         """The same value with torch axes permuted."""
         return replace(self, dims=tuple(self.dims[axis] for axis in axes))
 
-    def without(self, items: Iterable[Item], *, keepdim: bool) -> Dims:
-        """The torch axes after reducing `items` away, numbered for the value without those axes."""
-        gone = set(items)
-        left = [axis for axis in range(len(self.shape)) if axis not in gone]
+    def reduced(self, axes: Iterable[int], *, keepdim: bool) -> Dims:
+        """The torch axes after reducing torch axes away, numbered for the value without what they hold."""
+        gone = {axis % len(self.dims) for axis in axes}
+        lost = {item for axis in gone for item in self.dims[axis]}
+        left = [axis for axis in range(len(self.shape)) if axis not in lost]
         number = {axis: place for place, axis in enumerate(left)}
-        dims = []
-        for group in self.dims:
-            kept = tuple(number[i] if isinstance(i, int) else i for i in group if i not in gone)
-            if kept or keepdim or not group:
-                dims.append(kept)
+        dims: list[tuple[Item, ...]] = []
+        for axis, group in enumerate(self.dims):
+            if axis not in gone:
+                dims.append(tuple(number[i] if isinstance(i, int) else i for i in group))
+            elif keepdim:
+                dims.append(())
         return tuple(dims)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from spikec.errors import ModelFileError, UnknownName, UsageError
 from spikec.ir.graph import Graph
@@ -21,6 +21,7 @@ MAX_BYTES = 2**31
 """Bytes that the arrays of one file may take in memory, unless --max-bytes says otherwise."""
 
 Encoder = Literal["direct", "frames"]
+Integrator = Literal["euler", "exponential"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Reading:
         steps: T that the model is for; the file's own, or the reader's default, unless given.
         dt: seconds a step (NIR); the reader's default, said in a remark, unless given.
         max_bytes: that all arrays together may take in memory.
+        integrator: how a differential equation becomes a step (NIR); 'euler', said in a remark, unless given.
 
     Raises:
         UsageError: a value out of its range.
@@ -39,6 +41,7 @@ class Reading:
     steps: int | None = None
     dt: float | None = None
     max_bytes: int = MAX_BYTES
+    integrator: Integrator | None = None
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
@@ -47,6 +50,8 @@ class Reading:
             raise UsageError(f"--dt {self.dt}", expected="seconds a step, above 0")
         if self.max_bytes < 1:
             raise UsageError(f"--max-bytes {self.max_bytes}", expected="1 or more")
+        if self.integrator not in (None, *get_args(Integrator)):
+            raise UsageError(f"--integrator {self.integrator}", expected=" or ".join(get_args(Integrator)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +79,6 @@ READERS: dict[str, str] = {
     ".net": "spikec.frontend.netx.read",
     ".nir": "spikec.frontend.nir.read",
     ".onnx": "spikec.frontend.onnx.read",
-    ".pt2": "spikec.frontend.pt2.read",
 }
 """By the file's ending: the module whose function `read` is the reader."""
 

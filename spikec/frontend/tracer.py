@@ -1,79 +1,56 @@
 """The runtime tracer: runs a network once and records the graph that it computes.
 
-A TorchFunctionMode sees every torch function, module hooks say where it is called from, and neurons are leaves: a
-module with a method `spikec_neuron()` that gives its op and its weights (see `Neuron`). The graph is always
-replayed against the network before it is given away (`spikec.frontend.replay`).
+A TorchFunctionMode sees every torch function (`spikec.frontend.mode`), module hooks say where it is called from, and
+neurons are leaves (`spikec.frontend.calls`): those of snnTorch and SpikingJelly, and modules with a method
+`spikec_neuron()`. The graph is always replayed against the network before it is given away
+(`spikec.frontend.replay`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal, Protocol, runtime_checkable
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from spikec.errors import GraphError, TraceError, UsageError, VerifyError
-from spikec.frontend.axes import AxesError, Dims, View
-from spikec.frontend.functions import FUNCTIONS
-from spikec.frontend.recorder import Firing, Recorder, named_tensors
-from spikec.frontend.replay import USERS_FAULTS, replay
+from spikec.errors import TraceError, UsageError, VerifyError
+from spikec.frontend.axes import Dims, View
+from spikec.frontend.calls import followed_modules
+from spikec.frontend.firing import order_of
+from spikec.frontend.mode import Mode
+from spikec.frontend.naming import OwnTensors
+from spikec.frontend.neurons.leaf import Neuron
+from spikec.frontend.neurons.table import reset
+from spikec.frontend.recorder import Recorder
+from spikec.frontend.replay import replay
+from spikec.frontend.results import USERS_FAULTS, results_of
+from spikec.frontend.steps import stacked
 from spikec.ir.builder import GraphBuilder
+from spikec.ir.edit import assemble
 from spikec.ir.graph import Graph
-from spikec.ir.neurons import Neuron as NeuronOp
 from spikec.ir.types import REAL, Domain, TensorType, Timing
 
+__all__ = ["Layout", "Neuron", "Traced", "trace", "traced"]
+
 Layout = Literal["TBX", "BTX", "BX"]
-_READS_DATA = (
-    "item",
-    "tolist",
-    "numpy",
-    "__array__",
-    "__bool__",
-    "__int__",
-    "__float__",
-    "__index__",
-    "equal",
-    "allclose",
-)
-_READS_SHAPE = (
-    "__get__",  # shape, ndim, dtype, device; those that give a tensor are refused
-    "size",
-    "dim",
-    "ndimension",
-    "numel",
-    "nelement",
-    "stride",
-    "is_contiguous",
-    "is_floating_point",
-    "is_complex",
-    "__len__",
-    "__hash__",
-    "__repr__",
-    "__format__",
-)
-_IN_PLACE = (
-    "__iadd__",
-    "__isub__",
-    "__imul__",
-    "__itruediv__",
-    "__ifloordiv__",
-    "__imod__",
-    "__ipow__",
-    "__setitem__",
-    "__set__",
-)
+HALVES = (torch.float16, torch.bfloat16)
+LISTED = 6
 
 
-@runtime_checkable
-class Neuron(Protocol):
-    """A module that the tracer takes as one spiking neuron layer: [T, ...] in and out, its state fresh each call."""
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """A network as a graph.
 
-    def spikec_neuron(self) -> tuple[NeuronOp, Mapping[str, Tensor | float]]:
-        """The op, and its weights by slot."""
-        ...
+    Args:
+        graph: verified.
+        remarks: what was assumed, left away or found to differ, a sentence each.
+    """
+
+    graph: Graph
+    remarks: tuple[str, ...] = ()
 
 
 def trace(
@@ -86,7 +63,23 @@ def trace(
     name: str = "input",
     check: bool = True,
 ) -> Graph:
-    """The graph that `model` computes, replayed against it on fresh inputs in fp64.
+    """The graph that `model` computes; see `traced`, which gives the remarks with it."""
+    return traced(model, shape, layout=layout, steps=steps, domain=domain, name=name, check=check).graph
+
+
+def traced(
+    model: nn.Module,
+    shape: Sequence[int],
+    *,
+    layout: Layout,
+    steps: int,
+    domain: Domain = REAL,
+    name: str = "input",
+    check: bool = True,
+) -> Traced:
+    """The graph that `model` computes, replayed against it on fresh inputs in fp64, or fp32 where it must be.
+
+    Neurons that keep their state between calls are reset before each run, and left so.
 
     Args:
         model: in evaluation mode.
@@ -104,27 +97,77 @@ def trace(
         raise TraceError("the network is in training mode", mend="call .eval() first")
     if steps < 1:
         raise UsageError(f"steps must be at least 1, found {steps}")
+    kind = TensorType(tuple(shape), domain, Timing.ONCE if layout == "BX" else Timing.STEP)
+    remarks = [STATEFUL] if reset(model) else []
+    recorder = record(model, kind, layout, steps, name)
+    if recorder.own.computed:
+        recorder = _in_double(model, kind, layout, steps, name) or recorder
+    graph = finished(recorder)
+    remarks += [*_unused(recorder), *_half(recorder)]
+    if check:
+        remarks += replay(model, graph, recorder, layout)
+    reset(model)
+    return Traced(graph, tuple(remarks))
+
+
+STATEFUL = (
+    "neurons that keep their state from call to call were reset: an inference of the graph starts with them reset"
+)
+
+
+def _in_double(model: nn.Module, kind: TensorType, layout: Layout, steps: int, name: str) -> Recorder | None:
+    """A recording in fp64, for the weights that the network computes; None where it does not run so."""
+    formats = {path: tensor.dtype for path, tensor in model.state_dict(keep_vars=True).items()}
+    try:
+        return record(copy.deepcopy(model).double(), kind, layout, steps, name, formats)
+    except TraceError:
+        return None
+
+
+def record(
+    model: nn.Module,
+    kind: TensorType,
+    layout: Layout,
+    steps: int,
+    name: str,
+    formats: Mapping[str, torch.dtype] | None = None,
+) -> Recorder:
+    """Runs the network once and gives what was recorded.
+
+    Args:
+        model: in evaluation mode.
+        kind: the input's type.
+        layout: where the module takes time and batch.
+        steps: T.
+        name: of the graph's input.
+        formats: that the graph's weights have, where they are not the network's own.
+
+    Raises:
+        TraceError: the network fails, or something in it cannot be taken: all that was found.
+    """
     # Unlike each other, so that time and batch cannot be mistaken; a network that brings no time of its own is
     # recorded at two steps at least, since an axis of size 1 could be any.
     time = steps if layout == "BX" else max(steps, 2)
-    batch = 3 if time == 2 else 2
-    kind = TensorType(tuple(shape), domain, Timing.ONCE if layout == "BX" else Timing.STEP)
-    builder = GraphBuilder(steps)
-    recorder = Recorder(builder, (time, batch), named_tensors(model))
-    view = View(builder.input(name, kind), kind.shape, input_dims(layout, len(kind.shape)), (time, batch))
+    sizes = (time, 3 if time == 2 else 2)
     dtype = next((p.dtype for p in model.parameters()), torch.float32)
-    x = recorder.watch(torch.rand([view.size(item) for (item,) in view.dims]).to(dtype), view)
-    with torch.no_grad(), _scopes(model, recorder), _Mode(recorder):
+    builder = GraphBuilder(steps)
+    recorder = Recorder(builder, sizes, OwnTensors(model, formats), dtype)
+    view = View(builder.input(name, kind), kind.shape, input_dims(layout, len(kind.shape)), sizes)
+    x = recorder.watch(torch.rand(view.torch_shape).to(dtype), view)
+    with torch.no_grad(), followed_modules(model, recorder), Mode(recorder):
         try:
             y = model(x)
         except USERS_FAULTS as error:
+            _raise_all(recorder)
             mend = "check the shape of one sample and the layout"
             raise TraceError(f"the network fails on an input of {list(x.shape)}: {error}", mend=mend) from error
+    _raise_all(recorder)
     recorder.check_unmodified()
-    graph = _finished(recorder, y)
-    if check:
-        replay(model, graph, recorder, layout)
-    return graph
+    for result in results_of(y):
+        recorder.outputs.append(_output(recorder, result))
+    _raise_all(recorder)
+    _check_whole(recorder)
+    return recorder
 
 
 def input_dims(layout: Layout, rank: int) -> Dims:
@@ -133,127 +176,77 @@ def input_dims(layout: Layout, rank: int) -> Dims:
     return (*lead, *((axis,) for axis in range(rank)))
 
 
-def _finished(recorder: Recorder, y: object) -> Graph:
-    for result in y if isinstance(y, (tuple, list)) else (y,):
-        view = recorder.view(result)
-        if view is None:
-            raise TraceError("an output of the network does not come from its input by functions that were followed")
-        recorder.outputs.append(recorder.settled(view))
+def _raise_all(r: Recorder) -> None:
+    """Raises TraceError where anything stands in the way: what it is, or a list of all."""
+    if len(r.offenders) == 1:
+        raise r.offenders[0]
+    if r.offenders:
+        lines = "".join(f"\n  {error}" for error in r.offenders)
+        raise TraceError(f"the network cannot be taken, for {len(r.offenders)} reasons:{lines}")
+
+
+def _output(r: Recorder, result: Tensor | Sequence[Tensor]) -> View:
+    """An output of the network, settled; a list of every step's tensor is one."""
+    views = [r.view(tensor) for tensor in ((result,) if isinstance(result, Tensor) else result)]
+    known = [view for view in views if view is not None]
+    if len(known) < len(views) or not known:
+        raise TraceError("an output of the network does not come from its input by functions that were followed")
+    whole = known[0] if isinstance(result, Tensor) else stacked(r, known, 0)
+    if whole is None:
+        raise TraceError("an output of the network is a list of tensors that are not the steps of one value")
+    return r.settled(r.last(whole))
+
+
+def _check_whole(r: Recorder) -> None:
+    """Raises TraceError for a neuron that was not called at every step, or in an order that shows no rule."""
+    for path, firings in r.firings.items():
+        calls = [firing.calls for firing in firings if firing.leaf.stepped]
+        if any(n != r.steps for n in calls):
+            raise TraceError(
+                f"a neuron that takes one step a call was called {calls[0]} times; {r.steps} steps were asked for",
+                where=f"module '{path}'",
+                mend="loop over the steps in forward, or ask for the steps that it loops over",
+            )
+        if order_of(firings, r.calls[path], r.steps) is None:
+            raise TraceError(
+                f"a neuron is called for {len(firings)} layers in an order that is neither by layer nor by step",
+                where=f"module '{path}'",
+                mend="use a module of its own in each place",
+            )
+
+
+def finished(r: Recorder) -> Graph:
+    """The verified graph, without the nodes that a loop over time computed anew in each step.
+
+    Raises:
+        TraceError: the graph breaks a rule.
+    """
     try:
-        return recorder.builder.graph(*(view.value for view in recorder.outputs))
+        graph = r.builder.graph(*(view.value for view in r.outputs))
+        return _without(graph, r.dead) if r.dead else graph
     except VerifyError as error:
         raise TraceError(f"the recorded graph breaks a rule: {error}") from error
 
 
-class _Mode(TorchFunctionMode):
-    """Sees every torch function of the run."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self.recorder = recorder
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],  # Any: any torch function
-        types: object,
-        args: Sequence[Any] = (),  # Any: its arguments
-        kwargs: Mapping[str, Any] | None = None,  # Any: its arguments
-    ) -> Any:  # Any: its result
-        """Runs `func` and records what it did to tensors that come from the input."""
-        kwargs = dict(kwargs or {})
-        r = self.recorder
-        if r.hidden or not any(r.view(a) for a in _flat((args, kwargs))):
-            return r.derived(func(*args, **kwargs), of=_flat((args, kwargs)))
-        if func not in FUNCTIONS:
-            return _unknown(r, func, args, kwargs)
-        y = func(*args, **kwargs)
-        views = [r.view(a) or a for a in args]
-        named = {key: r.view(a) or a for key, a in kwargs.items()}
-        try:
-            return r.watch(y if _fresh(y, args) else y.view_as(y), FUNCTIONS[func](r, y, *views, **named))
-        except AxesError as error:
-            raise r.following(error) from error
-        except (AttributeError, IndexError, TypeError) as error:
-            raise r.error(f"{func.__name__} is called in a form that is not taken: {error}") from error
-        except GraphError as error:
-            raise r.error(str(error)) from error
+def _without(graph: Graph, spares: set[str]) -> Graph:
+    """The graph without those of the nodes that nothing takes."""
+    taken, kept = set(graph.outputs), []
+    for node in reversed(graph.nodes):
+        if node.name not in spares or not taken.isdisjoint(node.results):
+            taken.update(node.inputs)
+            kept.append(node)
+    if len(kept) == len(graph.nodes):
+        return graph
+    return assemble(graph.inputs, kept[::-1], graph.outputs, graph.weights, graph.steps)
 
 
-def _flat(value: object) -> Iterator[object]:
-    """Everything in lists, tuples and dicts, however deep."""
-    if isinstance(value, (list, tuple, Mapping)):
-        for element in value.values() if isinstance(value, Mapping) else value:
-            yield from _flat(element)
-    else:
-        yield value
+def _unused(r: Recorder) -> list[str]:
+    names = r.own.unused()
+    if not names:
+        return []
+    said = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
+    return [f"{len(names)} of the network's parameters are never used, and not in the graph: {said}"]
 
 
-def _fresh(y: object, args: Sequence[object]) -> bool:
-    return not any(y is a for a in args)
-
-
-def _unknown(
-    r: Recorder, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Any:  # Any: torch
-    name = getattr(func, "__name__", str(func))
-    attribute = getattr(getattr(func, "__self__", None), "__name__", name)  # of x.shape, whose name is __get__
-    if name in _READS_DATA:
-        raise r.error(f"{name} reads a tensor's numbers, on which the graph would then depend")
-    y = func(*args, **kwargs)
-    if name not in _READS_SHAPE or any(isinstance(result, Tensor) for result in _flat(y)):
-        in_place = name in _IN_PLACE or (name.endswith("_") and not name.endswith("__"))
-        mend = "write it without changing a tensor in place" if in_place else ""
-        raise r.error(f"the function '{attribute}' is not taken", mend=mend)
-    return y
-
-
-@contextmanager
-def _scopes(model: nn.Module, recorder: Recorder) -> Iterator[None]:
-    """Module paths pushed and popped around every call; neurons recorded as one node."""
-    handles = []
-    for path, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule):
-            raise TraceError("TorchScript hides what it computes", where=f"module '{path}'", mend="give the module")
-        if path or isinstance(module, Neuron):
-            handles.append(module.register_forward_pre_hook(_enter(recorder, path)))
-            handles.append(module.register_forward_hook(_leave(recorder, path)))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _enter(r: Recorder, path: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:  # Any: forward's arguments
-    def hook(module: nn.Module, args: tuple[Any, ...]) -> None:  # Any: see above
-        r.scopes.append((path, not any(True for _ in module.children())))
-        r.hidden += isinstance(module, Neuron)
-
-    return hook
-
-
-def _leave(r: Recorder, path: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:  # Any: see _enter
-    def hook(module: nn.Module, args: tuple[Any, ...], result: Any) -> None:  # Any: see above
-        if isinstance(module, Neuron):
-            r.hidden -= 1
-            if not r.hidden:
-                _neuron(r, path, module, args, result)
-        r.scopes.pop()
-
-    return hook
-
-
-def _neuron(r: Recorder, path: str, module: Neuron, args: tuple[Any, ...], result: Any) -> None:  # Any: see _enter
-    view = r.view(args[0]) if args else None
-    if view is None or not isinstance(result, Tensor):
-        raise r.error("a neuron whose input does not come from the network's input, or that gives no tensor")
-    if not view.dims or view.dims[0] != ("T",):
-        raise r.error("a neuron must take time as its first axis, alone", mend="reshape to [T, B, ...] before it")
-    op, weights = module.spikec_neuron()
-    try:
-        drive = r.settled(view)
-        spikes = r.add(op, drive, weights=weights)
-    except (GraphError, TypeError) as error:
-        raise r.error(str(error)) from error
-    r.watch(result, spikes)
-    r.neurons.setdefault(path, []).append(Firing(drive, spikes))
+def _half(r: Recorder) -> list[str]:
+    return [f"the network computes in {r.dtype}; the graph has its weights as float32"] if r.dtype in HALVES else []

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spikec.errors import GraphError
+from spikec.errors import GraphError, VerifyError
 from spikec.ir.graph import Graph, Node, infer_types
 from spikec.ir.op import Op
+from spikec.ir.time import Delay
 from spikec.ir.types import Role, TensorType, Weight, constant, weight_of
 
 WeightLike = Weight | float | NDArray[np.generic]
@@ -31,6 +32,7 @@ class GraphBuilder:
         self._nodes: list[Node] = []
         self._types: dict[str, TensorType] = {}
         self._weights: dict[str, Weight] = {}
+        self._open: dict[str, int] = {}
 
     def input(self, name: str, kind: TensorType) -> str:
         """Declares an input and gives its value name.
@@ -91,8 +93,46 @@ class GraphBuilder:
         self._types.update(node.results)
         return name
 
+    def feedback(self, kind: TensorType, steps: WeightLike = 1.0, scope: str = "", *, inner: bool = False) -> str:
+        """Adds a Delay of a value that is defined later and gives its name; `close` says which value that is.
+
+        Args:
+            kind: the type of that value.
+            steps: of the delay, scalar or for each element; at least 1.
+            scope: module path.
+            inner: whether the Delay is a container's own, see the class.
+        """
+        name = self._free_name(Delay(), scope, inner)
+        weight = self.weight(f"{scope or name}.steps", steps)
+        self._open[name] = len(self._nodes)
+        self._nodes.append(Node(name, Delay(), (), {"steps": weight}, (kind,), scope))
+        self._types[name] = kind
+        return name
+
+    def close(self, value: str, source: str) -> None:
+        """Lets the Delay that `feedback` called `value` take `source`.
+
+        Raises:
+            GraphError: there is no such Delay, or it has its operand.
+            VerifyError: `source` is not of the type that was declared.
+        """
+        if value not in self._open:
+            raise GraphError(f"'%{value}' is no feedback that waits for its operand")
+        at = self._open.pop(value)
+        node = replace(self._nodes[at], inputs=(source,))
+        found = infer_types(node, self._types, self._weights)
+        if found != node.types:
+            raise VerifyError(f"{node.place}: declared as {node.type}, closed with {found[0]}")
+        self._nodes[at] = node
+
     def graph(self, *outputs: str) -> Graph:
-        """The verified graph with these outputs."""
+        """The verified graph with these outputs.
+
+        Raises:
+            GraphError: a feedback has no operand yet.
+        """
+        if self._open:
+            raise GraphError(f"feedback without an operand: {', '.join(f'%{name}' for name in self._open)}")
         graph = Graph(dict(self._inputs), tuple(self._nodes), outputs, dict(self._weights), self.steps)
         graph.verify()
         return graph

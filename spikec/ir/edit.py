@@ -54,6 +54,10 @@ class Edit:
         if last != node.name:
             self._renamed[node.name] = last
 
+    def redirect(self, value: str, to: str) -> None:
+        """Lets the users of `value`, such as a membrane, take `to`; nodes that `replace` puts beside its own do not."""
+        self._renamed[value] = to
+
     def remove(self, node: Node, value: str | None = None) -> None:
         """Takes a node out; its users take `value`, or its first operand."""
         self.replace(node, value=value or node.inputs[0])
@@ -68,7 +72,7 @@ class Edit:
         Raises:
             VerifyError: the edited graph breaks a rule.
         """
-        if not (self._replaced or self._weights):
+        if not (self._replaced or self._weights or self._renamed):
             return self.source
         nodes = [new for node in self.source.nodes for new in self._resolved(self._replaced.get(node.name, (node,)))]
         weights = {**self.source.weights, **self._weights}
@@ -78,7 +82,7 @@ class Edit:
     def _resolved(self, nodes: Sequence[Node]) -> list[Node]:
         """The nodes that stand in one place, operands redirected."""
         # What they take from each other is meant as it stands, also where one bears a redirected name.
-        own = {node.name for node in nodes}
+        own = {value for node in nodes for value in (node.name, *(f"{node.name}.{s}" for s in node.op.extra_results))}
         redirected = [tuple(v if v in own else self._resolve(v) for v in node.inputs) for node in nodes]
         return [replace(node, inputs=inputs) for node, inputs in zip(nodes, redirected, strict=True)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -95,6 +96,21 @@ class Graph:
             raise GraphError(f"the graph has no node '{name}'")
         return found
 
+    @cached_property
+    def _scopes(self) -> Counter[str]:
+        return Counter(node.scope for node in self.nodes)
+
+    def path_of(self, node: Node) -> str:
+        """The module path that tells a node from all others: its scope, with `%name` where several nodes share it.
+
+        `%name` alone where it begins with the scope; the name where there is no scope.
+        """
+        if not node.scope:
+            return node.name
+        if self._scopes[node.scope] == 1:
+            return node.scope
+        return f"%{node.name}" if node.name.startswith(f"{node.scope}.") else f"{node.scope} %{node.name}"
+
     def nodes_of(self, *ops: type[Op]) -> Iterator[Node]:
         """The nodes whose op is one of `ops`, in order."""
         return (node for node in self.nodes if isinstance(node.op, ops))
@@ -107,6 +123,10 @@ class Graph:
     def parameters(self) -> int:
         """Elements of all weights of role parameter, each counted once however often it is used."""
         return sum(w.array.size for w in self.weights.values() if w.role is Role.PARAMETER)
+
+    def __deepcopy__(self, memo: object) -> Graph:
+        """The same graph, which nothing can change: modules that hold one are copied with it."""
+        return self
 
     def text(self) -> str:
         """The graph as text, which `spikec.ir.text.parse` reads back."""

@@ -9,13 +9,17 @@ from rich.text import Text
 
 from spikec.cost import Report
 from spikec.report import units
-from spikec.report.sections import bounds, energy_with_error
+from spikec.report.sections import mean_with_error, spread
 from spikec.report.table import plain_text
-from spikec.report.view import Refusal
+from spikec.report.units import Column
+from spikec.report.view import Refusal, chip_label
 
 Answers = Sequence[Report | Refusal]
 
 _HEADERS = ("hardware", "per inference", "bounds", "latency", "SNN / ANN", "evidence", "priced graph")
+_ENERGIES = ("per inference", "bounds")
+_NUMBERS = (*_ENERGIES, "latency", "SNN / ANN")
+_TOTALS = ("energy_pj", "energy_pj_low", "energy_pj_high")
 _WIDE = 100
 
 
@@ -27,32 +31,38 @@ def comparison_table(answers: Answers, width: int = 100) -> str:
 def print_comparison(answers: Answers, console: Console) -> None:
     """Prints one row a chip, then the reasons of those that refuse.
 
-    Energies of different chips keep their own units: they may be orders of magnitude apart.
+    Energies have one unit, and as many decimals as the least of them needs: they may be orders of magnitude apart.
     """
-    rows = [_refused(answer) if isinstance(answer, Refusal) else _priced(answer) for answer in answers]
+    totals = [answer.totals for answer in answers if isinstance(answer, Report)]
+    energy = Column.spanning(total.get(key) for total in totals for key in _TOTALS)
+    rows = [
+        {**(_refused() if isinstance(answer, Refusal) else _priced(answer, energy)), "hardware": label}
+        for answer, label in zip(answers, _labels(answers), strict=True)
+    ]
     # A narrow terminal has no room for the hashes, and most chips have no bounds.
     shown = [name for name in _HEADERS if any(row[name] != "-" for row in rows)]
     if console.width < _WIDE:
         shown = [name for name in shown if name != "priced graph"]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for name in shown:
-        numbers = name in ("per inference", "bounds", "latency", "SNN / ANN")
-        table.add_column(name, justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
+        numbers = name in _NUMBERS
+        header = Text(f"{name} [{energy.unit.name}]" if name in _ENERGIES else name)
+        table.add_column(header, justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[name]) for name in shown))
     console.print(table, highlight=False)
     for refusal in (answer for answer in answers if isinstance(answer, Refusal)):
-        console.print(Text(f"\n{refusal.hardware} refuses: {refusal.reason}"), highlight=False)
+        console.print(Text(f"\n{refusal.label} refuses: {refusal.reason}"), highlight=False)
     for text in _differences([answer for answer in answers if isinstance(answer, Report)]):
         console.print(Text(f"\n{text}"), highlight=False)
 
 
-def _priced(report: Report) -> dict[str, str]:
+def _priced(report: Report, energy: Column) -> dict[str, str]:
     own, ann = report.totals.get("energy_pj"), report.ann.get("energy_pj")
     values = (
-        str(report.hardware.get("name") or "not named"),
-        energy_with_error(report),
-        bounds(report) or "-",
+        "",
+        mean_with_error(report, energy),
+        spread(report, energy) or "-",
         units.duration(report.totals.get("latency_ns")),
         f"{own / ann:.3g}" if own is not None and ann else "-",
         str(report.hardware.get("evidence") or "not given"),
@@ -61,8 +71,22 @@ def _priced(report: Report) -> dict[str, str]:
     return dict(zip(_HEADERS, values, strict=True))
 
 
-def _refused(refusal: Refusal) -> dict[str, str]:
-    return {**dict.fromkeys(_HEADERS, "-"), "hardware": refusal.hardware, "per inference": "refused"}
+def _refused() -> dict[str, str]:
+    return {**dict.fromkeys(_HEADERS, "-"), "per inference": "refused"}
+
+
+def _labels(answers: Answers) -> list[str]:
+    """What each row is called; where two files of one name are compared, with their whole paths."""
+    chips = [
+        (answer.hardware, answer.file)
+        if isinstance(answer, Refusal)
+        else (str(answer.hardware.get("name") or "not named"), str(answer.hardware.get("file") or ""))
+        for answer in answers
+    ]
+    short = [chip_label(*chip) for chip in chips]
+    if len(set(short)) == len(set(chips)):
+        return short
+    return [f"{name} ({file})" if file else name for name, file in chips]
 
 
 def _differences(reports: Sequence[Report]) -> list[str]:

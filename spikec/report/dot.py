@@ -8,6 +8,8 @@ from spikec.ir.types import SPIKE, Int, TensorType, Timing
 
 SPIKES, INTEGERS, REALS = "#009E73", "#0072B2", "#666666"
 """Okabe and Ito's colours, as in the plots: spikes, small integers, real numbers."""
+FILLED = "#E2F3EE"
+"""Of a neuron layer."""
 
 
 def dot(graph: Graph) -> str:
@@ -52,14 +54,18 @@ def _cluster(number: int, name: str, nodes: list[Node]) -> list[str]:
 def _label(node: Node) -> str:
     fields = ", ".join(f"{key}={value}" for key, value in node.op.attributes().items())
     lines = [node.op.mnemonic, node.scope, str(node.type), *([fields] if fields else [])]
-    filled = ', style=filled, fillcolor="#E2F3EE"' if isinstance(node.op, Neuron) else ""
+    filled = f', style=filled, fillcolor="{FILLED}"' if isinstance(node.op, Neuron) else ""
     return f"label={_quoted(*(line for line in lines if line))}{filled}"
 
 
+def colour_of(kind: TensorType) -> str:
+    """The colour of an edge, by what its value can be."""
+    return SPIKES if kind.domain == SPIKE else INTEGERS if isinstance(kind.domain, Int) else REALS
+
+
 def _style(kind: TensorType) -> str:
-    colour = SPIKES if kind.domain == SPIKE else INTEGERS if isinstance(kind.domain, Int) else REALS
     dashed = ", style=dashed" if kind.timing is Timing.ONCE else ""
-    return f'color="{colour}"{dashed}'
+    return f'color="{colour_of(kind)}"{dashed}'
 
 
 def _id(name: str) -> str:

@@ -159,7 +159,8 @@ def caption(view: StudyView) -> str:
     accuracy, energy_pj = view.reference
     text += f"\nHypervolume from {100 * accuracy:g} % and {units.energy(energy_pj)}, energy in log10"
     known = hypervolumes(view)
-    return f"{text}: {', '.join(known)}." if known else f"{text}."
+    # The line of all of them would be wider than the plot.
+    return f"{text}:\n{', '.join(known)}." if known else f"{text}."
 
 
 def _bottom(view: StudyView) -> float:

@@ -8,6 +8,7 @@ from spikec.cost import Policy, Report
 from spikec.report import units
 from spikec.report.break_even import break_even
 from spikec.report.nodes import in_order
+from spikec.report.view import chip_label
 
 
 @dataclass(frozen=True)
@@ -46,32 +47,47 @@ def sections(report: Report) -> tuple[Section, ...]:
 
 def headline(report: Report) -> str:
     """`digits-winner on 45nm: 12.34 nJ per inference, T = 4`."""
-    model, hardware = report.model.get("name") or "model", report.hardware.get("name") or "hardware"
+    model, hardware = report.model.get("name") or "model", hardware_label(report)
     energy_pj = report.totals.get("energy_pj")
     energy = "not priced" if energy_pj is None else f"{units.energy(energy_pj)} per inference"
     return f"{model} on {hardware}: {energy}, T = {report.steps}"
 
 
+def hardware_label(report: Report) -> str:
+    """The chip's name, and its file where it came from one."""
+    return chip_label(str(report.hardware.get("name") or "hardware"), report.hardware.get("file"))
+
+
 def energy_with_error(report: Report) -> str:
     """`12.34 ± 0.12 nJ`, the standard error behind the sign where the report has one."""
-    mean, error = report.totals.get("energy_pj"), report.totals.get("energy_pj_se")
-    if mean is None or error is None:
-        return units.energy(mean)
+    mean = report.totals.get("energy_pj")
     column = units.Column.of([mean])
-    return f"{column.number(mean)} ± {column.number(error)} {column.unit.name}"
+    return "not priced" if mean is None else f"{mean_with_error(report, column)} {column.unit.name}"
+
+
+def mean_with_error(report: Report, column: units.Column) -> str:
+    """The same as a cell of `column`, whose header has the unit."""
+    mean, error = report.totals.get("energy_pj"), report.totals.get("energy_pj_se")
+    if mean is None:
+        return "not priced"
+    return column.number(mean) if error is None else f"{column.number(mean)} ± {column.number(error)}"
 
 
 def bounds(report: Report) -> str:
     """`11.20..15.60 nJ`, or nothing where no source gives bounds."""
+    column = units.Column.of([report.totals.get("energy_pj_low"), report.totals.get("energy_pj_high")])
+    return spread(report, column, f" {column.unit.name}")
+
+
+def spread(report: Report, column: units.Column, unit: str = "") -> str:
+    """The same as a cell of `column`, whose header has the unit unless it is given here: `11.20..15.60`."""
     low, high = report.totals.get("energy_pj_low"), report.totals.get("energy_pj_high")
     if low is None and high is None:
         return ""
-    column = units.Column.of([low, high])
     if high is None:
-        return f"{column.with_unit(low)} or more"
-    if low is None:
-        return f"{column.with_unit(high)} or less"
-    return f"{column.number(low)}..{column.with_unit(high)}"
+        return f"{column.number(low)}{unit} or more"
+    top = f"{column.number(high)}{unit}"
+    return f"{top} or less" if low is None else f"{column.number(low)}..{top}"
 
 
 def _totals(report: Report) -> list[Fact]:
@@ -117,7 +133,8 @@ def _assumptions(report: Report) -> list[Fact]:
     node = f" ({hardware['node']})" if hardware.get("node") else ""
     digest = units.short_hash(str(hardware.get("sha256") or "not given"))
     evidence = hardware.get("evidence") or "not given"
-    chip = f"{hardware.get('name', 'not given')}{node}, file {digest}, evidence: {evidence}"
+    file = f"file {hardware['file']}, {digest}" if hardware.get("file") else f"file {digest}"
+    chip = f"{hardware.get('name', 'not given')}{node}, {file}, evidence: {evidence}"
     rest = {key: value for key, value in data.items() if key not in ("spec", "samples") and value is not None}
     source = f"{data.get('spec', 'not given')}, {data.get('samples', 'not given')} samples"
     traced = units.short_hash(str(model.get("graph_sha256") or "not given"))

@@ -9,6 +9,9 @@ from spikec.report.plots import front_svg
 from spikec.report.study_table import energy_column, genome_line, mark, remarks
 from spikec.report.view import StudyView
 
+LABELS = {"baseline": "random subnets"}
+"""Settings that the page calls otherwise than config.toml does: as the plot and the table call them."""
+
 
 def study_html(view: StudyView) -> str:
     """The study as one page that loads nothing; its rows are JSON in `<script id="study">`."""
@@ -20,7 +23,7 @@ def study_html(view: StudyView) -> str:
         energy=energy_column(view),
         remarks=[line.partition(": ")[::2] for line in remarks(view)],
         plot=front_svg(view),
-        config=flat(view.config),
+        config=[(LABELS.get(key, key), value) for key, value in flat(view.config)],
         json=script_json(asdict(view)),
     )
 

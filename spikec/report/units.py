@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 DIGITS = 4  # significant digits of the greatest value in a column
+MOST_DECIMALS = 8
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,20 @@ class Column:
         greatest = rounded(max(known, default=0.0) / unit.size, digits)
         before = math.floor(math.log10(greatest)) + 1 if greatest >= 1 else 1
         return Column(unit, max(digits - before, 0))
+
+    @staticmethod
+    def spanning(values: Iterable[float | None], ladder: Ladder = ENERGY, digits: int = 3) -> "Column":
+        """The column for values that may be orders of magnitude apart: the least above 0 shows `digits` digits.
+
+        Never more than `MOST_DECIMALS`; what is still less reads as less than that.
+        """
+        known = [abs(v) for v in values if v is not None and math.isfinite(v)]
+        column = Column.of(known, ladder)
+        least = min((v for v in known if v), default=0.0) / column.unit.size
+        if not least:
+            return column
+        needed = digits - 1 - math.floor(math.log10(rounded(least, digits)))
+        return Column(column.unit, min(max(column.decimals, needed), MOST_DECIMALS))
 
     def number(self, value: float | None) -> str:
         """The value, given in the base unit, without its unit; `-` for None.

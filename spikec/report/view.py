@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
 
@@ -12,10 +13,22 @@ class Refusal:
     Args:
         hardware: its name.
         reason: why not, as text.
+        file: that it came from; '' for a chip that comes along.
     """
 
     hardware: str
     reason: str
+    file: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name, and its file where it came from one."""
+        return chip_label(self.hardware, self.file)
+
+
+def chip_label(name: str, file: str | None) -> str:
+    """`45nm`, or `45nm (mine.toml)` for a chip from a file: a copy has the name of what it was copied from."""
+    return f"{name} ({PurePath(file).name})" if file else name
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,8 @@ class StudyView:
         accuracy_floor: the least accuracy of the front that is shown, a fraction.
         reference: the fixed point of hypervolume: accuracy (a fraction), energy in pJ.
         hypervolume, random_hypervolume: in accuracy times decades of energy.
+        equal_hypervolumes: the same of the first trials of both, as many as the fewer of the two; None where they are
+            as many anyway.
         winner_rule: in words.
         failed: trials that could not be evaluated.
         tests: what the test split gave.
@@ -104,6 +119,7 @@ class StudyView:
     reference: tuple[float, float] | None = None
     hypervolume: float | None = None
     random_hypervolume: float | None = None
+    equal_hypervolumes: tuple[float, float] | None = None
     failed: int = 0
     tests: tuple[TestResult, ...] = ()
     paired_test: str = ""
@@ -137,10 +153,15 @@ class StudyView:
 
 
 def hypervolumes(view: StudyView) -> list[str]:
-    """`nsga2 0.8123 of 160 trials`, and the same of random sampling: they compare at equal trials only."""
+    """`nsga2 0.8123 of 160 trials`, the same of random sampling, and both at equal trials, where alone they compare."""
     values = ((view.method, "search", view.hypervolume), ("random sampling", "random", view.random_hypervolume))
-    return [
+    said = [
         f"{name} {value:.4f} of {sum(row.kind == kind for row in view.rows)} trials"
         for name, kind, value in values
         if value is not None
     ]
+    if view.equal_hypervolumes is not None:
+        own, drawn = view.equal_hypervolumes
+        count = min(len(view.of_kind("search")), len(view.of_kind("random")))
+        said.append(f"of the first {count} of each {own:.4f} and {drawn:.4f}")
+    return said

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikec.cost import Probe
+from spikec.cost import Counts, Probe
+from spikec.ir.graph import Graph
 from spikec.ir.types import Int, TensorType, Timing
+
+
+def answered(
+    graph: Graph, values: Iterable[tuple[str, Tensor]], probes: Sequence[Probe], steps: int
+) -> tuple[dict[str, Tensor], Counts]:
+    """The outputs and the answers to all probes, from a run's values as they come.
+
+    A value is held no longer than a probe that is not answered, or the outputs, need it.
+    """
+    needed = {value for probe in probes for value in probe.values} | set(graph.outputs)
+    held: dict[str, Tensor] = {}
+    answers: dict[str, NDArray[np.int64]] = {}
+    waiting = {probe.key: probe for probe in probes}
+    samples = 0
+    for name, value in values:
+        if name in graph.inputs:
+            samples = value.shape[0 if graph.inputs[name].timing is Timing.ONCE else 1]
+        if name not in needed:
+            continue
+        held[name] = value
+        for probe in [p for p in waiting.values() if name in p.values and all(v in held for v in p.values)]:
+            answers[probe.key] = answer(probe, [held[v] for v in probe.values], [graph.types[v] for v in probe.values])
+            del waiting[probe.key]
+        needed = {v for probe in waiting.values() for v in probe.values} | set(graph.outputs)
+        held = {v: tensor for v, tensor in held.items() if v in needed}
+    return {v: held[v] for v in graph.outputs}, Counts(answers, samples, steps)
 
 
 def answer(probe: Probe, values: Sequence[Tensor], types: Sequence[TensorType]) -> NDArray[np.int64]:
@@ -37,8 +64,9 @@ def answer(probe: Probe, values: Sequence[Tensor], types: Sequence[TensorType]) 
 def magnitudes(value: Tensor, kind: TensorType) -> Tensor:
     """|n| of every element's integer code, as int64; 1 for every Real element that is not zero."""
     if isinstance(kind.domain, Int):
-        codes = value if kind.domain.scale == 1.0 else torch.round(value / kind.domain.scale)
-        return codes.abs().to(torch.int64)
+        if kind.domain.scale == 1.0:
+            return value.abs().to(torch.int64)
+        return torch.round(value.double() / kind.domain.scale).abs().to(torch.int64)  # fp32 may not hold the scale
     return (value != 0).to(torch.int64)
 
 

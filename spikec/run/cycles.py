@@ -15,8 +15,9 @@ from torch import Tensor
 from spikec.ir.graph import Graph, Node
 from spikec.ir.time import Delay
 from spikec.run.neurons import STEPPERS, Stepper, stepper
+from spikec.run.numbers import Numbers
 
-Compute = Callable[[Node, Sequence[Tensor], Mapping[str, Tensor], int], tuple[Tensor, ...]]
+Compute = Callable[[Node, Sequence[Tensor], Mapping[str, Tensor], int, Numbers], tuple[Tensor, ...]]
 
 
 def cycles_of(graph: Graph) -> list[tuple[Node, ...]]:
@@ -57,6 +58,7 @@ def stepped(
     steps: int,
     silent: Tensor,
     compute: Compute,
+    numbers: Numbers,
 ) -> dict[str, Tensor]:
     """The values of a cycle, [T, B, *shape] each.
 
@@ -67,6 +69,7 @@ def stepped(
         steps: T.
         silent: a zero for each sample, [B].
         compute: gives the results of a node without state.
+        numbers: how they are computed with.
     """
     past: dict[str, list[Tensor]] = {value: [] for node in group for value in node.results}
     states: dict[str, Stepper] = {}
@@ -81,14 +84,15 @@ def stepped(
             operands = [now[v] if v in now else values[v][t] for v in node.inputs]
             if type(node.op) in STEPPERS:
                 if node.name not in states:
-                    states[node.name] = stepper(node.op, own, operands[0])
+                    states[node.name] = stepper(node.op, own, operands[0], numbers)
                 results = states[node.name].step(operands[0])
             else:
-                results = tuple(y[0] for y in compute(node, [x.unsqueeze(0) for x in operands], weights, 1))
+                found = compute(node, [x.unsqueeze(0) for x in operands], weights, 1, numbers)
+                results = tuple(y[0] for y in found)
             now.update(zip(node.results, results, strict=True))
-        for value, found in now.items():
-            past[value].append(found)
-    return {value: torch.stack(found) for value, found in past.items()}
+        for value, tensor in now.items():
+            past[value].append(tensor)
+    return {value: torch.stack(tensors) for value, tensors in past.items()}
 
 
 def _delayed(past: Sequence[Tensor], amounts: Tensor, silent: Tensor) -> Tensor:

@@ -9,17 +9,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
+from spikec.ir.arithmetic import Add, MatMul, Mul
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
-from spikec.ir.neurons import MultiLevelSpike, Threshold
 from spikec.ir.op import Op
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
 from spikec.ir.real import Exp, Gelu, LayerNorm, Softmax
 from spikec.ir.shapes import Concat, Constant, Expand, Pad, Reshape, Slice, Transpose, Upsample
+from spikec.run.numbers import ELEMENTWISE, FLOATS, Elementwise
 
 Operands = Sequence[Tensor]
 Weights = Mapping[str, Tensor]
 Kernel = Callable[[Any, Operands, Weights], Tensor]  # Any: each kernel takes the op of its own key
+
+
+def _plain(elementwise: Elementwise) -> Kernel:
+    """The kernel of floating-point numbers."""
+    return lambda op, x, w: elementwise(op, x[0], w, FLOATS)
 
 
 def _linear(op: Linear, x: Operands, w: Weights) -> Tensor:
@@ -62,15 +67,6 @@ def _axes(op: Sum | Mean) -> tuple[int, ...]:
     return tuple(axis + 1 for axis in op.axes)
 
 
-def _threshold(op: Threshold, x: Operands, w: Weights) -> Tensor:
-    fired = x[0] > w["v_threshold"] if op.fires_at == ">" else x[0] >= w["v_threshold"]
-    return fired.to(x[0].dtype)
-
-
-def _levels(op: MultiLevelSpike, x: Operands, w: Weights) -> Tensor:
-    return x[0].clamp(0, op.levels).round() * op.scale
-
-
 def _layer_norm(op: LayerNorm, x: Operands, w: Weights) -> Tensor:
     return F.layer_norm(x[0], x[0].shape[x[0].ndim - op.axes :], w.get("weight"), w.get("bias"), op.eps)
 
@@ -109,16 +105,14 @@ KERNELS: dict[type[Op], Kernel] = {
     MatMul: _matmul,
     MaxPool: _max_pool,
     Mean: lambda op, x, w: torch.mean(x[0], _axes(op)),
-    MultiLevelSpike: _levels,
     Mul: lambda op, x, w: x[0] * x[1],
     Pad: _pad,
     Reshape: lambda op, x, w: x[0].reshape(x[0].shape[0], *op.shape),
-    Scale: lambda op, x, w: x[0] * op.factor,
     Slice: _slice,
     Softmax: lambda op, x, w: torch.softmax(x[0], op.axis + 1),
     Sum: lambda op, x, w: torch.sum(x[0], _axes(op)),
     SumPool: _sum_pool,
-    Threshold: _threshold,
     Transpose: _transpose,
     Upsample: _upsample,
+    **{kind: _plain(elementwise) for kind, elementwise in ELEMENTWISE.items()},
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikec.errors import StudyError
+from spikec.errors import StudyError, why_unread
 from spikec.files import new_folder, write_text
 from spikec.search.config import StudyConfig, config_toml, parse_config
 from spikec.search.space import SearchSpace
@@ -67,7 +67,7 @@ def read_files(folder: Path, store: Store) -> Files:
         try:
             texts[name] = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise StudyError(found=f"cannot be read: {error}", where=str(path)) from error
+            raise StudyError(found=why_unread(error), where=str(path)) from error
         if _sha256(texts[name]) != sha256:
             mend = "put it back as it was, or start a new study"
             raise StudyError(found="changed since the study was made", where=str(path), mend=mend)

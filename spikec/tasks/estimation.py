@@ -15,10 +15,10 @@ from hwmodels.model import HardwareModel, Pipeline
 from hwmodels.registry import load as load_hardware
 from hwmodels.totals import left_out, standard_error_pj, total_bounds_pj, total_counts, weakest_evidence
 from spikec.cost import SCHEMA_VERSION, Cost, Counts, Policy, Report
-from spikec.data import source
+from spikec.data import digits, source
 from spikec.errors import DataError, UnsupportedOp, UsageError
 from spikec.ir.graph import Graph
-from spikec.ir.types import Timing
+from spikec.ir.types import TensorType, Timing
 from spikec.model import Model, StoredCounts
 from spikec.report.view import Refusal
 from spikec.tasks.opening import load, remarks_of
@@ -86,7 +86,7 @@ def estimate(
         try:
             answers.append(_report(loaded, chip, question, samples))
         except UnsupportedOp as error:
-            answers.append(Refusal(chip.name, str(error)))
+            answers.append(Refusal(chip.name, str(error), chip.file))
     return answers
 
 
@@ -135,7 +135,7 @@ def samples_of(model: Model, question: Question) -> Batch:
         raise DataError(
             "the model's file holds no calibration batch",
             expected="samples to count events on",
-            mend="--data digits or --data npz:FILE; spikec estimate also takes published rates, --rates FILE",
+            mend=f"{_data_for(model)}; spikec estimate also takes published rates, --rates FILE",
         )
     count = question.samples or len(batch.ids)
     facts = {
@@ -147,15 +147,25 @@ def samples_of(model: Model, question: Question) -> Batch:
     return Batch(_fitting(model, batch.inputs[:count], batch.spec), facts)
 
 
+def _data_for(model: Model) -> str:
+    """The data that would fit, as the words of a hint."""
+    ((_, kind),) = model.graph.inputs.items()
+    if (kind.timing, kind.shape) == (Timing.ONCE, digits.IMAGE):
+        return "--data digits or --data npz:FILE"
+    return f"--data npz:FILE with an array 'inputs' of {_axes(kind)}"
+
+
+def _axes(kind: TensorType) -> str:
+    lead = "samples, " if kind.timing is Timing.ONCE else "samples, T, "
+    return f"[{lead}{', '.join(map(str, kind.shape))}]"
+
+
 def _fitting(model: Model, inputs: NDArray[np.float32], spec: str) -> NDArray[np.float32]:
     ((_, kind),) = model.graph.inputs.items()
     lead = 1 if kind.timing is Timing.ONCE else 2
     if inputs.ndim != lead + len(kind.shape) or tuple(inputs.shape[lead:]) != kind.shape:
-        axes = "[samples, " if lead == 1 else "[samples, T, "
         raise DataError(
-            f"samples of shape {list(inputs.shape)}",
-            where=f"--data {spec}",
-            expected=f"{axes}{', '.join(map(str, kind.shape))}] for this model",
+            f"samples of shape {list(inputs.shape)}", where=f"--data {spec}", expected=f"{_axes(kind)} for this model"
         )
     return inputs
 
@@ -204,6 +214,7 @@ def report_of(
         steps=priced.steps,
         hardware={
             "name": chip.name,
+            "file": chip.file or None,
             "node": chip.node,
             "sha256": chip.sha256,
             "evidence": weakest_evidence(priced.costs).label,

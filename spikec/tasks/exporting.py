@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,11 @@ from spikec.backend.export import check_folder, verify_export, write_export
 from spikec.backend.verdict import Verdict
 from spikec.backend.verify import LEAST_SAMPLES
 from spikec.cost import Policy
-from spikec.errors import DataError, UsageError
+from spikec.errors import DataError, OutputError, ToolchainError, UsageError
 from spikec.ir.graph import Graph
 from spikec.model import Model
-from spikec.target import Target
-from spikec.tasks.estimation import Question, report_of, samples_of
+from spikec.target import Target, with_runtime
+from spikec.tasks.estimation import Batch, Question, report_of, samples_of
 from spikec.tasks.opening import load
 from spikec.tasks.pricing import feed, price
 
@@ -59,7 +61,9 @@ def export(
     samples: int = GOLDEN_SAMPLES,
     hardware: str = "45nm",
     verify: bool = False,
+    runtime: str | None = None,
     force: bool = False,
+    written: Callable[[Path], None] | None = None,
 ) -> Export:
     """Writes `model` for a target into the folder `out`.
 
@@ -72,28 +76,30 @@ def export(
         samples: how many of them, at least 16.
         hardware: the chip of report.json.
         verify: whether to run the export and compare it; `verify_folder` does so later.
+        runtime: what runs it, where `verify` is asked for (lava: an interpreter); looked for unless given.
         force: replace an export that stands there.
+        written: told the folder as soon as it is whole, before it is run.
 
     Raises:
         UnknownName, UsageError, ModelFileError, DataError, OutputError: nothing is written.
+        ToolchainError: the runtime is missing, found before anything is written; or it went away since: then the
+            export stays, unverified, and the message says so.
         UnsupportedOp: the target has no form for some nodes; all are listed, nothing is written.
         VerificationFailed: the export differs from its graph; it stays, with verdict.json, to be looked at.
-        ToolchainError: the target's runtime is missing; the export stays, unverified.
     """
-    if samples < LEAST_SAMPLES:
-        raise UsageError(f"--samples {samples}", expected=f"at least {LEAST_SAMPLES}, since few inputs see few faults")
+    if runtime is not None and not verify:
+        raise UsageError("--lava-python without --verify: nothing is run", mend="--verify, or leave it out")
+    question = _question(data, samples)
     loaded = load(model) if isinstance(model, Path) else model
     taken = registry.load(target, dialect)
     check_folder(out, force=force)
+    if verify:
+        taken = with_runtime(taken, runtime)
     passed = run_passes(loaded.graph, taken.pipeline)
     legal = replace(loaded, graph=passed.graph)
-    question = Question(policy=EXPORT_POLICY, pipeline=(), data=data, samples=samples)
-    batch = samples_of(legal, question)
-    if len(batch.inputs) < LEAST_SAMPLES:
-        raise DataError(f"{len(batch.inputs)} samples", expected=f"at least {LEAST_SAMPLES}", mend="--data with more")
+    batch = _batch(legal, question)
     chip = load_hardware(hardware)
     priced = price(legal.graph, batch.inputs, legal.graph.steps, chip, question.policy, question.pipeline)
-    report = report_of(legal, chip, question, priced, batch.facts)
     applied = tuple(map(str, passed.applied))
     write_export(
         taken,
@@ -102,27 +108,61 @@ def export(
         data=feed(legal.graph, batch.inputs.astype(np.float64)),
         dialect=dialect,
         passes=applied,
-        manifest={
-            "model": loaded.name,
-            "traced_graph_sha256": loaded.graph.sha256,
-            "class_names": list(loaded.class_names),
-        },
-        report_json=report.to_json(),
+        manifest=_origin(loaded),
+        report_json=report_of(legal, chip, question, priced, batch.facts).to_json(),
         force=force,
     )
-    return Export(
-        folder=out,
-        target=_spelled(taken, dialect),
-        passes=applied,
-        graph=legal.graph,
-        energy_pj=priced.energy_pj,
-        verdict=verify_export(out) if verify else None,
-    )
+    if written is not None:
+        written(out)
+    verdict = _verified(out, taken) if verify else None
+    return Export(out, _spelled(taken, dialect), applied, legal.graph, priced.energy_pj, verdict)
 
 
-def verify_folder(folder: Path) -> Verdict:
-    """Runs the export in `folder` and compares it with its graph; see `spikec.backend.export.verify_export`."""
-    return verify_export(folder)
+def verify_folder(folder: Path, runtime: str | None = None) -> Verdict:
+    """Runs the export in `folder` and compares it with its graph; see `spikec.backend.export.verify_export`.
+
+    Args:
+        folder: the export.
+        runtime: what runs it (lava: an interpreter); looked for unless given.
+    """
+    return verify_export(folder, partial(with_runtime, path=runtime))
+
+
+def _question(data: str | None, samples: int) -> Question:
+    if samples < LEAST_SAMPLES:
+        raise UsageError(f"--samples {samples}", expected=f"at least {LEAST_SAMPLES}, since few inputs see few faults")
+    return Question(policy=EXPORT_POLICY, pipeline=(), data=data, samples=samples)
+
+
+def _batch(model: Model, question: Question) -> Batch:
+    """The samples of the golden run and of the report; DataError where they are too few."""
+    batch = samples_of(model, question)
+    if len(batch.inputs) < LEAST_SAMPLES:
+        raise DataError(f"{len(batch.inputs)} samples", expected=f"at least {LEAST_SAMPLES}", mend="--data with more")
+    return batch
+
+
+def _origin(model: Model) -> dict[str, object]:
+    return {
+        "model": model.name,
+        "traced_graph_sha256": model.graph.sha256,
+        "class_names": list(model.class_names),
+    }
+
+
+def _verified(folder: Path, target: Target) -> Verdict:
+    """The verdict on what was just written.
+
+    Raises:
+        VerificationFailed: as `verify_export`.
+        ToolchainError, OutputError: it could not be had; that the export stays is added to what went wrong.
+    """
+    try:
+        return verify_export(folder, lambda _: target)
+    except (ToolchainError, OutputError) as error:
+        again = f"spikec verify {shlex.quote(str(folder))}, since the export is there, not verified"
+        error.mend = f"{error.mend}, then {again}" if error.mend else again
+        raise
 
 
 def _spelled(target: Target, dialect: str | None) -> str:

@@ -52,6 +52,14 @@ def check(path: Path) -> HardwareModel:
     return model
 
 
+def namesake(model: HardwareModel) -> HardwareModel | None:
+    """The other chip that `--hw` takes by the same name, of another file; None where there is none."""
+    if model.name not in registry.names():
+        return None
+    own = registry.load(model.name)
+    return None if own.sha256 == model.sha256 else own
+
+
 def catalogue() -> tuple[HardwareModel, ...]:
     """Every hardware model that `--hw` takes by name, sorted by name."""
     return tuple(registry.load(name) for name in registry.names())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -24,18 +24,23 @@ from spikec.tasks.subnets import CALIBRATION
 FAMILY = "spikformer"
 TRACED_PIXELS = 128 * 128
 """Images up to here are traced and replayed; at 224 x 224 the replay in fp64 takes minutes and 11 GB."""
+LONG_PIXELS = 2 * TRACED_PIXELS
+"""Pixels of all steps from which on a replay takes a good part of a minute on one core."""
 TRACED = "traced, and replayed against the network in fp64"
 BUILT = f"built from the config: images above {TRACED_PIXELS} pixels are not replayed (--replay does)"
 SEEDS = 2**63
 
 
-def new(name: str, seed: int = 0, *, replay: bool | None = None) -> Model:
+def new(
+    name: str, seed: int = 0, *, replay: bool | None = None, say: Callable[[str], None] = lambda words: None
+) -> Model:
     """The published network `name`, untrained, its weights drawn from `seed` alone.
 
     Args:
         name: a key of `spikec.snn.registry.NETWORKS`.
         seed: 0 to 2^63 - 1.
         replay: see `graph_of`.
+        say: told what is done, before it is.
 
     Returns:
         A model with its architecture; with a calibration batch where its data are bundled (digits).
@@ -47,6 +52,7 @@ def new(name: str, seed: int = 0, *, replay: bool | None = None) -> Model:
     config = network_config(name)
     network = untrained(config, seed)
     dataset = digits.load(0) if config.form == "digits" else None
+    say(_work(config) if is_replayed(config, replay) else "building its graph from the config")
     return model_of_network(network, name, {"made": "untrained", "network": name, "seed": seed}, dataset, replay)
 
 
@@ -109,14 +115,24 @@ def graph_of(network: Spikformer, replay: bool | None = None) -> tuple[Graph, st
         TraceError: the replay differs.
     """
     config = network.config
-    if replay is None:
-        replay = config.image[1] * config.image[2] <= TRACED_PIXELS
-    if not replay:
+    if not is_replayed(config, replay):
         return build_graph(config, network.state_dict()), BUILT
     with one_thread():
         layout: Layout = "TBX" if config.layout.frames else "BX"
         domain = input_domain(config)
         return trace(network, config.image, layout=layout, steps=config.steps, domain=domain), TRACED
+
+
+def is_replayed(config: SpikformerConfig, replay: bool | None = None) -> bool:
+    """Whether such a network is traced and replayed: as asked, else by the size of its images."""
+    return config.image[1] * config.image[2] <= TRACED_PIXELS if replay is None else replay
+
+
+def _work(config: SpikformerConfig) -> str:
+    _, height, width = config.image
+    long = config.steps * height * width >= LONG_PIXELS
+    size = f"{config.steps} steps of {'x'.join(map(str, config.image))}"
+    return f"tracing it and replaying its graph against it in fp64, {size}{': a minute or more' if long else ''}"
 
 
 def calibration_of(dataset: Dataset) -> Calibration:

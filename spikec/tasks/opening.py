@@ -14,7 +14,7 @@ from spikec.model import InputSpec, Model
 
 
 def load(path: Path, reading: Reading | None = None, name: str | None = None) -> Model:
-    """The model in a file: a model.pt, or by its ending .net, .nir, .onnx or .pt2, read as `reading` says.
+    """The model in a file: a model.pt, or by its ending .net, .nir or .onnx, read as `reading` says.
 
     What a reader assumed stands in `provenance["remarks"]`.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spikec.cost import Rates
-from spikec.errors import DataError, UnknownName
+from spikec.errors import DataError, UnknownName, why_unread
 from spikec.ir.arithmetic import MatMul, Mul
 from spikec.ir.graph import Graph, Node
 from spikec.ir.linear import Conv1d, Conv2d, Linear
@@ -47,7 +47,7 @@ def read_rates(path: Path, graph: Graph, steps: int) -> RatesFile:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read: {error}", where=str(path), expected="rates as JSON or CSV") from error
+        raise DataError(why_unread(error), where=str(path), expected="rates as JSON or CSV") from error
     given = _csv(text, path) if path.suffix == ".csv" else _json(text, path)
     named = _by_name(graph)
     nodes = {name: _only(named, name, path) for name, _ in given}

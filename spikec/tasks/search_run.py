@@ -81,6 +81,20 @@ def trained(setup: Setup, folder: Path, tick: Tick) -> Supernet:
     return supernet
 
 
+def done_so_far(study: Study, setup: Setup, folder: Path) -> str:
+    """How far an earlier run of this study got, in words."""
+    if (folder / RESULT).exists():
+        return "it has ended"
+    if told := sum(trial.screen is not None for trial in study.trials):
+        return f"{told} of {setup.settings.trials} trials are told"
+    if (folder / SUPERNET).exists():
+        return "the supernet is trained"
+    if (folder / CHECKPOINT).exists():
+        epoch = load_checkpoint(folder / CHECKPOINT, keys=["epoch"])["epoch"]
+        return f"the supernet is trained to epoch {epoch} of {setup.settings.epochs}"
+    return "nothing is done yet"
+
+
 def screen(study: Study, subnets: Subnets, trials: int, step: str, tick: Tick) -> None:
     """Asks, evaluates and tells until `trials` were told."""
     done = sum(trial.screen is not None for trial in study.trials)

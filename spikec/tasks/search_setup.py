@@ -33,11 +33,15 @@ from spikec.snn.spikformer import Spikformer
 from spikec.snn.training import Recipe
 from spikec.tasks.networks import SEEDS
 from spikec.tasks.pricing import legal, price_rates
+from spikec.tasks.spaces import check as check_space
 from spikec.tasks.subnets import CALIBRATION, FINAL_STATISTICS, SCREEN_STATISTICS, config_of
 
 DATA_SETS = {"digits": digits.load}
 TRIALS = {"nsga2": 160, "random": 160, "evolution": 320}
 """Trials by method, unless given. F_AEB's evolution needs more: its first 50 are random (docs/search.md)."""
+
+OPTIONS = {"baseline": "--random"}
+"""Options that are spelt otherwise than the setting."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,11 @@ class SearchSettings:
         least = {"trials": 1, "finalists": 1, "epochs": 1, "baseline": 0, "seed": 0, "split": 0}
         for name, bound in least.items():
             if getattr(self, name) < bound:
-                raise UsageError(f"{name} is {getattr(self, name)}", expected=f"{bound} or more")
+                raise UsageError(f"{OPTIONS.get(name, f'--{name}')} {getattr(self, name)}", expected=f"{bound} or more")
         if self.seed >= SEEDS:
-            raise UsageError(f"seed is {self.seed}", expected="0 to 2^63 - 1")
+            raise UsageError(f"--seed {self.seed}", expected="0 to 2^63 - 1")
         if not 0.0 <= self.floor <= 1.0:
-            raise UsageError(f"floor is {self.floor}", expected="an accuracy as a fraction, 0 to 1")
+            raise UsageError(f"--floor {self.floor}", expected="an accuracy as a fraction, 0 to 1")
         named_policy(self.policy_name)
 
     @property
@@ -234,6 +238,7 @@ def set_up(settings: SearchSettings) -> Setup:
         UnsupportedOp: the chip cannot take the space's networks.
     """
     space = load_space(settings.space)
+    check_space(space, settings.space if settings.space.endswith(".toml") else f"space {space.name}")
     if settings.data not in DATA_SETS:
         raise UnknownName(settings.data, "data set to search on", DATA_SETS)
     dataset = DATA_SETS[settings.data](settings.split)

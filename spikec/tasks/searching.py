@@ -13,12 +13,13 @@ from spikec.files import sweep, write_text
 from spikec.report.plots import front_plot
 from spikec.report.study_html import study_html
 from spikec.report.view import StudyView
-from spikec.search.folder import DATABASE, SPACE
+from spikec.search.folder import SPACE
 from spikec.tasks.search_run import (
     CHECKPOINT,
     SUPERNET,
     Tick,
     baseline,
+    done_so_far,
     finals,
     open_study,
     results,
@@ -27,7 +28,7 @@ from spikec.tasks.search_run import (
     trained,
 )
 from spikec.tasks.search_setup import SearchSettings, located, set_up, settings_of
-from spikec.tasks.study_view import RANDOM, view_of
+from spikec.tasks.study_view import search_beside, view_of
 from spikec.tasks.subnets import Subnets
 
 
@@ -54,10 +55,9 @@ def _silent(step: str, done: int, total: int, words: str) -> None:
 
 def _refuse_baseline(folder: Path) -> None:
     """Raises StudyError where the study is the random one beside another: going on would spoil that one's baseline."""
-    whole = folder.resolve()
-    if whole.name == RANDOM and (whole.parent / DATABASE).is_file():
+    if (search := search_beside(folder)) is not None:
         raise StudyError(
-            "the random subnets beside another search", where=str(folder), mend=f"--resume {whole.parent}, its search"
+            "the random subnets beside another search", where=str(folder), mend=f"--resume {search}, its search"
         )
 
 
@@ -67,7 +67,7 @@ def search(
     out: Path,
     resume: bool = False,
     tick: Tick | None = None,
-    opened: Callable[[Path], None] | None = None,
+    begun: Callable[[str], None] | None = None,
 ) -> Searched:
     """Trains a supernet, searches its subnets, re-scores the finalists and chooses the winner.
 
@@ -76,7 +76,8 @@ def search(
         out: the study's folder: new, or with `resume` one that an earlier search left.
         resume: go on where that one stopped; the result is that of a search that was never stopped.
         tick: told of every step: its name, how many are done, of how many, and words.
-        opened: told the folder as soon as everything that follows can be resumed.
+        begun: told as soon as all input is found good and everything that follows can be resumed; with how far an
+            earlier run got, '' where there was none.
 
     Raises:
         UnknownName, UsageError, SpaceError, DataError, HardwareFileError: before anything is written.
@@ -95,8 +96,8 @@ def search(
     with open_study(setup, out, resume=resume) as study:
         for written in (out / SUPERNET, out / CHECKPOINT):
             sweep(written.parent, [written.name])
-        if opened is not None:
-            opened(out)
+        if begun is not None:
+            begun(done_so_far(study, setup, out) if resume else "")
         supernet = trained(setup, out, tick)
         subnets = Subnets(supernet, setup.space, setup.dataset, setup.hardware, chosen.policy, chosen.pipeline)
         screen(study, subnets, chosen.trials, "search", tick)

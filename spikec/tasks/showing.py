@@ -1,4 +1,4 @@
-"""show: a model's graph as it is or after passes, as text, DOT or JSON, with what it is made of."""
+"""show: a model's graph as it is or after passes, as text, DOT, SVG or JSON, with what it is made of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hwmodels.dense import dense_macs
-from passes.manager import make
+from passes.manager import entry_of, make
 from passes.manager import run as run_passes
 from spikec.errors import UnknownName
 from spikec.ir.arithmetic import MatMul
@@ -18,6 +18,7 @@ from spikec.ir.neurons import Neuron
 from spikec.ir.types import Timing
 from spikec.model import Model
 from spikec.report.dot import dot
+from spikec.report.svg import svg
 
 SCHEMA_VERSION = 1
 SYNAPTIC = (Conv1d, Conv2d, Linear, MatMul)
@@ -76,7 +77,7 @@ class Passed:
     Args:
         model: with the graph that the passes made and their names among its provenance; without its architecture
             where they changed it.
-        after: of each pass asked for, in order: its name, the graph after it, and whether it changed it.
+        after: of each pass asked for, in order: as it was spelled, the graph after it, and whether it changed it.
     """
 
     model: Model
@@ -84,16 +85,23 @@ class Passed:
 
 
 def passed(model: Model, names: Sequence[str]) -> Passed:
-    """The model after the passes of these names, one after the other.
+    """The model after these passes, one after the other.
+
+    Args:
+        model: any.
+        names: as `passes.manager.entry_of` reads them, such as `fold-batchnorm` or `quantize:weight_bits=4`.
 
     Raises:
         UnknownName: no such pass; nothing was run.
+        UsageError: parameters that it does not have; nothing was run.
+        UnsupportedOp: a pass that cannot take the graph, such as quantize.
     """
-    for name in names:
-        make(name)
+    entries = [entry_of(name) for name in names]
+    for entry in entries:
+        make(entry)
     graph, applied, after = model.graph, list[str](), list[tuple[str, Graph, bool]]()
-    for name in names:
-        result = run_passes(graph, [name])
+    for name, entry in zip(names, entries, strict=True):
+        result = run_passes(graph, [entry])
         after.append((name, result.graph, result.graph is not graph))
         applied += map(str, result.applied)
         graph = result.graph
@@ -133,6 +141,12 @@ def as_dot(model: Model, summary: Summary) -> str:
     return "".join(f"// {line}\n" for line in summary.lines()) + dot(model.graph)
 
 
+def as_svg(model: Model, summary: Summary) -> str:
+    """The graph as a drawing, under the summary as a comment."""
+    lines = "".join(f"  {line.replace('--', '- -')}\n" for line in summary.lines())
+    return f"<!--\n{lines}-->\n{svg(model.graph)}"
+
+
 def as_json(model: Model, summary: Summary) -> str:
     """Summary, values, nodes and weights (their shapes, not their numbers) as sorted JSON."""
     return json.dumps(plain(model, summary), indent=2, sort_keys=True, allow_nan=False) + "\n"
@@ -170,15 +184,26 @@ def _node(graph: Graph, node: Node) -> Mapping[str, Any]:  # Any: JSON
     }
 
 
-FORMS: dict[str, Callable[[Model, Summary], str]] = {"text": as_text, "dot": as_dot, "json": as_json}
+FORMS: dict[str, Callable[[Model, Summary], str]] = {
+    "text": as_text,
+    "dot": as_dot,
+    "svg": as_svg,
+    "json": as_json,
+}
 
 
 def check_among(wanted: Sequence[str], names: Sequence[str]) -> None:
-    """Does nothing where every pass to print after is among those to run.
+    """Does nothing where every pass to print after is among those to run, as it is spelled there or by its name.
 
     Raises:
         UnknownName: one is not.
     """
+    known = dict.fromkeys(spelling for name in names for spelling in (name, bare(name)))
     for name in wanted:
-        if name not in names:
-            raise UnknownName(name, "pass of --passes", names)
+        if name not in known:
+            raise UnknownName(name, "pass of --passes", known)
+
+
+def bare(name: str) -> str:
+    """A pass's name without its parameters."""
+    return name.partition(":")[0]

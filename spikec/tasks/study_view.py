@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spikec.errors import StudyError
+from spikec.errors import StudyError, why_unread
 from spikec.report.view import StudyRow, StudyView, TestResult
+from spikec.search.folder import DATABASE
 from spikec.search.front import hypervolume
 from spikec.search.record import Record
 from spikec.search.record import read as read_record
@@ -52,6 +53,7 @@ def view_of(folder: Path) -> StudyView:
         reference=(float(accuracy.reference or 0.0), float(energy.reference or 0.0)),
         hypervolume=_hypervolume(record, record.trials),
         random_hypervolume=_hypervolume(record, random),
+        equal_hypervolumes=_at_equal_trials(record, random),
         failed=sum(trial.state == "failed" for trial in record.trials),
         winner_rule=str(settings.rule),
         tests=_tests(result),
@@ -60,6 +62,14 @@ def view_of(folder: Path) -> StudyView:
         fingerprints=record.fingerprints,
         next_commands=_next(folder, settings, bool(result)),
     )
+
+
+def search_beside(folder: Path) -> Path | None:
+    """The study that the random subnets in `folder` stand beside, which alone is gone on with; None for any other."""
+    whole = folder.resolve()
+    if whole.name != RANDOM or not (whole.parent / DATABASE).is_file():
+        return None
+    return folder.parent if folder.name == RANDOM else whole.parent  # '.' has no parent in its spelling
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:  # Any: JSON
@@ -75,7 +85,7 @@ def result_of(folder: Path) -> dict[str, Any] | None:  # Any: JSON
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StudyError(f"cannot be read: {error}", where=str(path), mend=mend) from error
+        raise StudyError(why_unread(error), where=str(path), mend=mend) from error
     if not isinstance(found, dict) or not {"winner", "largest", "test"} <= set(found):
         raise StudyError("no result of a search", where=str(path), mend=mend)
     return found
@@ -112,6 +122,14 @@ def _hypervolume(record: Record, trials: Sequence[Trial]) -> float | None:
     return hypervolume(rows, record.config.objectives) if rows else None
 
 
+def _at_equal_trials(record: Record, random: Sequence[Trial]) -> tuple[float, float] | None:
+    """Hypervolumes of the first trials of both, as many as the fewer has; None where they are as many, or none."""
+    told = [[trial for trial in trials if trial.screen is not None] for trials in (record.trials, random)]
+    fewer, more = sorted(map(len, told))
+    own, drawn = (_hypervolume(record, trials[:fewer]) for trials in told)
+    return None if own is None or drawn is None or fewer == more else (own, drawn)
+
+
 def _tests(result: Mapping[str, Any]) -> tuple[TestResult, ...]:  # Any: JSON
     if not result:
         return ()
@@ -123,6 +141,8 @@ def _tests(result: Mapping[str, Any]) -> tuple[TestResult, ...]:  # Any: JSON
 
 
 def _next(folder: Path, settings: SearchSettings, finished: bool) -> tuple[str, ...]:
+    if (search := search_beside(folder)) is not None:
+        return _next(search, settings_of(read_record(search).config), result_of(search) is not None)
     if not finished:
         return (f"spikec search --resume {shlex.quote(str(folder))}",)
     winner = shlex.quote(str(folder / "winners" / "winner.pt"))

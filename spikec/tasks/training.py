@@ -14,7 +14,9 @@ import torch
 from spikec.data.dataset import Dataset
 from spikec.errors import DataError, OutputError, UnknownName, UsageError
 from spikec.model import Model
+from spikec.snn.checkpoint import load_checkpoint
 from spikec.snn.config import SpikformerConfig
+from spikec.snn.spikformer import Spikformer
 from spikec.snn.supernet import recalibrate
 from spikec.snn.training import Progress, Recipe, train_network
 from spikec.tasks.networks import SEEDS, model_of_network, network_of
@@ -76,6 +78,41 @@ class Trained:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A training that can begin: all that it needs was read and fits.
+
+    Args:
+        model, settings: what is trained, and how.
+        dataset: on what.
+        network: the model's, which the training changes.
+        checkpoint: the file of each epoch's state; None to keep none.
+        done: epochs that stand in it already.
+        notes: what the user should know of the data.
+    """
+
+    model: Model
+    settings: TrainSettings
+    dataset: Dataset
+    network: Spikformer
+    checkpoint: Path | None
+    done: int
+    notes: tuple[str, ...]
+
+
+def prepare(model: Model, settings: TrainSettings, *, checkpoints: Path | None = None) -> Prepared:
+    """Checks all that can be checked before the first epoch, and finds where an earlier run stopped.
+
+    Args and errors as `train`.
+    """
+    dataset = dataset_of(settings.data)
+    network = network_of(model)
+    _check_fits(network.config, dataset)
+    path = None if checkpoints is None else _checkpoint(checkpoints, model, dataset, settings)
+    done = 0 if path is None or not path.exists() else int(load_checkpoint(path, keys=["epoch"])["epoch"])
+    return Prepared(model, settings, dataset, network, path, done, _notes(model, dataset))
+
+
 def train(
     model: Model,
     settings: TrainSettings,
@@ -99,11 +136,14 @@ def train(
         UsageError: no architecture, data of another shape, or the training diverged.
         UnknownName, DataError: no such data set or split.
         OutputError: a checkpoint cannot be written.
+        ModelFileError: the checkpoint that stands there cannot be read.
     """
-    dataset = dataset_of(settings.data)
-    network = network_of(model)
-    _check_fits(network.config, dataset)
-    path = None if checkpoints is None else _checkpoint(checkpoints, model, dataset, settings)
+    return carry_out(prepare(model, settings, checkpoints=checkpoints), progress)
+
+
+def carry_out(prepared: Prepared, progress: Callable[[Progress], None] | None = None) -> Trained:
+    """The training that was prepared; see `train`."""
+    model, settings, dataset = prepared.model, prepared.settings, prepared.dataset
     generator = torch.Generator().manual_seed(settings.seed)
 
     def told(at: Progress) -> None:
@@ -111,15 +151,16 @@ def train(
         if progress is not None:
             progress(at)
 
+    network, kept = prepared.network, prepared.checkpoint
     with one_thread():
-        losses = train_network(network, dataset.train, settings.recipe, generator, checkpoint=path, progress=told)
+        losses = train_network(network, dataset.train, settings.recipe, generator, checkpoint=kept, progress=told)
         recalibrate(network, torch.from_numpy(dataset.train.samples[:FINAL_STATISTICS]))
     trained = model_of_network(network, model.name, _provenance(model, dataset, settings), dataset)
     validation = dataset.validation
     before, after = (
         accuracy_of(predict(each.graph, validation.samples), validation.labels) for each in (model, trained)
     )
-    return Trained(trained, tuple(losses), before, after, len(validation), _notes(model, dataset))
+    return Trained(trained, tuple(losses), before, after, len(validation), prepared.notes)
 
 
 def dataset_of(spec: str) -> Dataset:

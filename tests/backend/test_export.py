@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from passes.manager import run
 from spikec.backend import export
 from spikec.backend.export import read_export, verify_export, write_export
 from spikec.backend.golden import golden_run, read_golden, write_golden
@@ -201,6 +202,15 @@ def test_a_refused_graph_leaves_nothing(spikformer, tmp_path, data_for):
     with pytest.raises(DataError):
         write_export(load("nir", "extended"), spikformer, tmp_path / "out", data={"input": np.zeros((1, 2, 3))})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nodes_of_one_module_path_are_refused_each_by_its_name(traced_spikformer, tmp_path, data_for):
+    with pytest.raises(UnsupportedOp, match=r"of .* nodes have no form there") as caught:
+        write(load("nir"), run(traced_spikformer, load("nir").pipeline).graph, tmp_path / "out", data_for)
+    paths = [offender.path for offender in caught.value.offenders]
+    assert len(set(paths)) == len(paths) > 9
+    assert sum("blocks.0.attn" in path for path in paths) > 5
+    assert all(f"  {path} " in str(caught.value) for path in paths)
 
 
 def test_a_parent_that_is_a_file_is_refused(target, spikformer, tmp_path, data_for):

@@ -185,13 +185,29 @@ def one_layer(v_threshold: float) -> Graph:
     return build.graph(build.add(LIF(), x, scope="block.lif", weights=weights))
 
 
-@pytest.mark.parametrize(("v_threshold", "why"), [(9.0, "it never fires"), (-9.0, "it fires at every step")])
+@pytest.mark.parametrize(("v_threshold", "why"), [(9.0, "never firing"), (-9.0, "firing at every step")])
 def test_a_layer_that_proves_nothing_fails_by_name(target, tmp_path, data_for, v_threshold, why):
     graph = one_layer(v_threshold)
     target.writer(graph, tmp_path)
-    said = fails(target, tmp_path, graph, data_for(graph), rf"layer 'block\.lif': {why}.*proven.*--data")
+    said = fails(
+        target, tmp_path, graph, data_for(graph), rf"proven of 1 of 2 neuron layers, {why}.*: block\.lif;.*--data"
+    )
     assert len(said["reasons"]) == 1, "the other layer is fine"
+    assert [bool(layer["fault"]) for layer in said["layers"]] == [False, True]
     assert [layer["spikes_differing"] for layer in said["layers"]] == [0, 0]
+
+
+def test_many_dead_layers_are_one_sentence_that_names_them(target, tmp_path, data_for):
+    build = GraphBuilder(steps=2)
+    x = build.input("x", TensorType((6,)))
+    for number in range(45):
+        x = build.add(LIF(), x, scope=f"lif{number}", weights={"tau": 2.0, "v_threshold": 9.0})
+    graph = build.graph(x)
+    target.writer(graph, tmp_path)
+    (reason,) = fails(target, tmp_path, graph, data_for(graph), "45 of 45 neuron layers")["reasons"]
+    assert ": lif0, lif1, lif2, " in reason
+    assert "lif39 and 5 more; export again with --data" in reason
+    assert reason.count("proven") == 1
 
 
 def test_a_network_without_neurons_proves_nothing(target, tmp_path, data_for):

@@ -179,6 +179,54 @@ def test_a_plot_of_no_format_is_refused_before_anything_is_printed(run: Run, mod
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--rate-of", "nonzero"),
+            "--rate-of nonzero beside --counting events: it has no effect. Try: --counting rate",
+        ),
+        (("--multibit", "ac", "--domain", "observed"), "--multibit ac beside --domain observed"),
+        (("--multibit", "mac", "--domain", "observed"), "--multibit mac beside --domain observed"),
+        (
+            ("--multibit", "ac", "--counting", "rate"),
+            "--multibit ac beside --counting rate: it has no effect. Try: --rate",
+        ),
+        (("--policy", "neurobench", "--multibit", "ac"), "beside --policy neurobench, which is --domain observed"),
+        (("--policy", "spikformer-paper", "--counting", "events", "--rate-of", "nonzero"), "beside --counting events"),
+    ],
+)
+def test_a_policy_option_without_effect_is_refused(
+    run, model: Path, place: Path, words: tuple[str, ...], said: str
+) -> None:
+    for command in (("estimate", model), ("search", "--out", "out")):
+        result = run(*command, *words)
+        assert result.exit_code == 2
+        assert said in result.stderr
+    assert not (place / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--policy", "spikformer-paper"),
+        ("--policy", "spikformer-paper", "--multibit", "ac"),
+        ("--counting", "rate", "--rate-of", "nonzero"),
+        ("--counting", "rate", "--multibit", "mac"),
+        ("--domain", "observed", "--multibit", "unit"),
+    ],
+)
+def test_a_policy_that_says_what_it_does_is_taken(run, model: Path, words: tuple[str, ...]) -> None:
+    assert run("estimate", model, *words).exit_code == 0
+
+
+def test_settings_of_a_search_are_refused_by_their_option(run, place: Path) -> None:
+    for words in (("--random", "-1"), ("--trials", "0"), ("--finalists", "0"), ("--epochs", "0"), ("--floor", "2.0")):
+        result = run("search", *words, "--out", "out")
+        assert result.exit_code == 2
+        assert f"error: {' '.join(words)}; expected" in result.stderr
+
+
 def test_what_contradicts(run: Run, model: Path, place: Path) -> None:
     (place / "r.json").write_text("{}")
     by_rates = ("estimate", model, "--counting", "rate", "--rates", "r.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,18 @@ def test_space_show_is_a_file_that_loads_back(run, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(run("space", "show", "digits").stdout)
     assert spacefile.load(tmp_path / "mine.toml") == spacefile.load("digits")
     assert run("space", "count", tmp_path / "mine.toml").stdout == "4542048\n"
+
+
+def test_space_check_says_what_the_space_is_or_what_is_wrong_with_it(run, tmp_path: Path) -> None:
+    good = run("space", "check", "digits")
+    assert good.exit_code == 0
+    assert good.stdout.startswith("good: digits, 4,542,048 subnets, for images of 1x8x8, sha256 ")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(run("space", "show", "digits").stdout.replace("[0.6, 0.8, 1.0, 1.2]", "[-1.0, 0.8, 1.0]"))
+    bad = run("space", "check", mine)
+    assert bad.exit_code == 2
+    assert f"error: {mine}: blocks.threshold.values.0: input should be greater than 0, found -1.0" in bad.stderr
+    assert bad.stdout == ""
 
 
 def test_space_sample_draws_members_by_the_seed(run) -> None:
@@ -67,7 +80,21 @@ def test_hw_show_is_the_file_and_a_copy_of_it_is_good(run, tmp_path: Path) -> No
     result = run("hw", "check", tmp_path / "mine.toml")
     assert result.exit_code == 0
     assert result.stdout.startswith("good: 45nm")
+    assert result.stderr == ""
     assert run("hw", "show", tmp_path / "mine.toml").stdout == shown.stdout
+
+
+def test_a_changed_copy_under_the_old_name_is_good_with_a_note_and_seen_in_every_answer(
+    run, model: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text((hardware.CHIPS / "45nm.toml").read_text().replace("4.6\n", "5.6\n"))
+    result = run("hw", "check", mine)
+    assert result.exit_code == 0
+    assert f"--hw 45nm is another chip, sha256 {hardware.load('45nm').sha256[:12]}" in result.stderr
+    both = json.loads(run("estimate", model, "--hw", "45nm", "--hw", mine, "--format", "json").stdout)
+    assert [report["hardware"]["file"] for report in both] == [None, str(mine)]
+    assert "45nm (mine.toml)" in run("estimate", model, "--hw", mine, "--format", "html").stdout
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.doctor import doctor
+from cli.main import spikec
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +31,17 @@ def test_says_where_lava_was_found(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "0.10.0" in result.output
     assert "--lava-python" in result.output
+
+
+@pytest.mark.parametrize("named", ["option", "variable"])
+def test_an_interpreter_that_was_named_and_does_not_work_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    words = ["--lava-python", "/nope"] if named == "option" else []
+    if named == "variable":
+        monkeypatch.setenv("SPIKEC_LAVA_PYTHON", "/nope")
+    result = CliRunner().invoke(spikec, ["doctor", *words])
+    assert result.exit_code == 2
+    assert "torch" in result.stdout  # the rest of the answer is given
+    assert "not found" in result.stdout
+    assert "error: /nope (" in result.stderr

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from spikec.errors import UsageError
 from spikec.model import load
 from spikec.snn.registry import NETWORKS
+from spikec.tasks import networks
 from spikec.tasks.networks import BUILT, TRACED, new
 
 
@@ -37,6 +39,25 @@ def test_every_network_is_made_and_is_the_one_whose_counts_are_tested(run, tmp_p
     model = load(tmp_path / "model.pt")
     assert model.graph.sha256 == new(name, replay=False).graph.sha256
     assert model.provenance["graph"] == (BUILT if NETWORKS[name].form == "imagenet" else TRACED)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("spikformer-digits", "tracing it and replaying its graph against it in fp64, 4 steps of 1x8x8\n"),
+        ("spikformer-dvs128-2-256", "in fp64, 16 steps of 2x128x128: a minute or more\n"),
+        ("spikformer-8-768", "building its graph from the config\n"),
+    ],
+)
+def test_what_takes_long_is_said_before_it_is_done(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    def stop(*_: object) -> None:
+        raise UsageError("seen")
+
+    monkeypatch.setattr(networks, "model_of_network", stop)
+    result = run("new", name, "-o", tmp_path / "model.pt")
+    assert result.stderr.index(said) < result.stderr.index("error: seen")
 
 
 def test_help_lists_the_networks(run) -> None:

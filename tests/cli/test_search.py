@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from cli import search as command
+from cli.main import spikec
 from spikec.errors import StudyError
 from spikec.search.winner import WinnerRule
+from spikec.tasks import searching
 from spikec.tasks.search_setup import SearchSettings
 
 Asked = Callable[..., SearchSettings]
@@ -103,23 +106,46 @@ def test_ctrl_c_says_one_thing_before_the_study_and_one_behind(tmp_path: Path, m
         assert result.stderr.count("stopped;") + result.stderr.count("interrupted") == 1
 
 
-@pytest.mark.parametrize(
-    ("left", "said"),
-    [
-        ({"supernet": 1}, "the supernet is trained to epoch 1 of 2"),
-        ({"supernet": 2}, "the supernet is trained to epoch 2 of 2"),
-        ({"search": 2}, "2 of 3 trials are told"),
-        ({}, "it has ended"),
-    ],
-)
-def test_resuming_says_how_far_it_got(run, tmp_path: Path, left: dict[str, int], said: str) -> None:
-    def stop(step: str, done: int, total: int, words: str) -> None:
-        if left.get(step) == done:
+def test_resuming_says_how_far_it_got(tmp_path: Path) -> None:
+    folder, settings = tmp_path / "study", SearchSettings(trials=3, baseline=0, finalists=1, epochs=2)
+
+    def stopping(step: str, at: int) -> Callable[..., None]:
+        def tick(now: str, done: int, total: int, words: str) -> None:
+            if (now, done) == (step, at):
+                raise KeyboardInterrupt
+
+        return tick
+
+    def said(chosen: SearchSettings | None = None) -> str:
+        told: list[str] = []
+
+        def begun(done: str) -> None:
+            told.append(done)
             raise KeyboardInterrupt
 
-    settings = SearchSettings(trials=3, baseline=0, finalists=1, epochs=2)
-    with pytest.raises(KeyboardInterrupt) if left else nullcontext():
-        searching.search(settings, out=tmp_path / "study", tick=stop)
-    result = run("search", "--resume", tmp_path / "study")
-    assert result.exit_code == 0, result.output
-    assert result.stderr.startswith(f"going on with {tmp_path / 'study'}: {said}\n")
+        with pytest.raises(KeyboardInterrupt):
+            searching.search(chosen, out=folder, resume=chosen is None, begun=begun)
+        return told[0]
+
+    assert said(settings) == ""
+    assert said() == "nothing is done yet"
+    for step, at, words in (
+        ("supernet", 1, "the supernet is trained to epoch 1 of 2"),
+        ("supernet", 2, "the supernet is trained to epoch 2 of 2"),
+        ("search", 2, "2 of 3 trials are told"),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            searching.search(out=folder, resume=True, tick=stopping(step, at))
+        assert said() == words
+    (folder / "result.json").write_text("{}")
+    assert said() == "it has ended"
+
+
+def test_the_line_of_a_resumed_search_has_those_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(settings: None, *, begun: Callable[[str], None], **_: object) -> None:
+        begun("2 of 3 trials are told")
+        raise StudyError("seen")
+
+    monkeypatch.setattr(command, "run", search)
+    result = CliRunner().invoke(spikec, ["search", "--resume", "a"])
+    assert result.stderr.startswith("going on with a: 2 of 3 trials are told\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,30 @@ def test_show_names_the_winner_and_what_the_test_split_gave(run, finished: Path)
     assert "95" in result.stdout
     assert "-2.00 points" in result.stdout
     assert "spikec estimate" in result.stdout
+
+
+def test_the_random_subnets_go_on_with_the_search_beside_them(
+    run, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = run("study", "show", tmp_path / "run" / "random").stdout
+    assert f"spikec search --resume {tmp_path / 'run'}\n" in shown
+    monkeypatch.chdir(tmp_path / "run" / "random")
+    assert f"spikec search --resume {tmp_path / 'run'}\n" in run("study", "show", ".").stdout
+    refused = run("search", "--resume", ".")
+    assert refused.exit_code == 2
+    assert f"--resume {tmp_path / 'run'}, its search" in refused.stderr
+
+
+def test_hypervolumes_are_compared_at_the_trials_that_both_have(run, study: Study, tmp_path: Path) -> None:
+    # Of the first three of the search, accuracies 0.80 to 0.82, each step at 1.2 times the energy; of the random
+    # ones those of numbers 5, 3 and 8, of which 3 spends the least. From 0.5 and 1e8 pJ.
+    def decades(number: int) -> float:
+        return math.log10(1e8 / (1000.0 * 1.2**number))
+
+    own = 0.30 * decades(0) + 0.01 * decades(1) + 0.01 * decades(2)
+    drawn = 0.33 * decades(3) + 0.02 * decades(5) + 0.03 * decades(8)
+    said = " ".join(run("study", "show", tmp_path / "run").stdout.split())
+    assert f"of the first 3 of each {own:.4f} and {drawn:.4f}" in said
 
 
 def test_plot_and_report_are_made_anew_beside_the_study(run, finished: Path) -> None:

@@ -107,6 +107,121 @@ TAKEN = {
     "a tensor printed": (lambda m, x: (str(x), m.fc(x))[1], (4,), 3, ["linear"]),
 }
 
+MORE = {
+    "x += y": (lambda m, x: iadd(m, x), (4,), ["linear", "add"]),
+    "differences": (
+        lambda m, x: -(m.fc(x) - x - 1),
+        (4,),
+        ["linear", "scale", "add", "constant", "reshape", "expand", "repeat", "add", "scale"],
+    ),
+    "one minus": (
+        lambda m, x: (1 - m.lif(m.fc(x))) * x,
+        (4,),
+        ["linear", "lif", "scale", "constant", "reshape", "expand", "repeat", "add", "mul"],
+    ),
+    "a table of positions": (lambda m, x: m.fc(x) + m.table, (5, 4), ["linear", "constant", "repeat", "add"]),
+    "a learnt gain": (
+        lambda m, x: m.fc(x) * m.fc.bias,
+        (5, 4),
+        ["linear", "constant", "reshape", "expand", "repeat", "mul"],
+    ),
+    "a learnt number": (lambda m, x: x * m.gain, (4,), ["constant", "reshape", "expand", "repeat", "mul"]),
+    "zeros": (lambda m, x: m.fc(x) + torch.zeros(x.shape, dtype=x.dtype), (4,), ["linear"]),
+    "ones like": (
+        lambda m, x: m.fc(x) + torch.ones_like(x),
+        (4,),
+        ["linear", "constant", "repeat", "add"],
+    ),
+    "a kept axis": (lambda m, x: x + x.mean(-1, keepdim=True), (4,), ["mean", "reshape", "expand", "add"]),
+    "kept time": (lambda m, x: x + x.mean(0, keepdim=True), (4,), ["time_mean", "repeat", "add"]),
+    "one channel for all": (lambda m, x: x * F.linear(x, m.fc.weight[:1]), (4,), ["linear", "expand", "mul"]),
+    "a product of rows and columns": (
+        lambda m, x: x.unsqueeze(-1) * m.fc(x).unsqueeze(-2),
+        (4,),
+        ["linear", "reshape", "expand", "reshape", "expand", "mul"],
+    ),
+    "more heads": (lambda m, x: m.fc(x.unsqueeze(2).expand(-1, -1, 3, -1)), (4,), ["reshape", "expand", "linear"]),
+    "cat": (lambda m, x: torch.cat([m.fc(x), x], -1), (4,), ["linear", "concat"]),
+    "cat with a learnt row": (
+        lambda m, x: torch.cat([m.table[None, None, :1].expand(*x.shape[:2], 1, 4), m.fc(x)], 2),
+        (5, 4),
+        ["linear", "constant", "repeat", "reshape", "concat"],
+    ),
+    "stack": (lambda m, x: torch.stack([m.fc(x), x], 2), (4,), ["linear", "reshape", "reshape", "concat"]),
+    "chunks": (lambda m, x: (lambda a, b: a + b)(*m.fc(x).chunk(2, -1)), (4,), ["linear", "slice", "slice", "add"]),
+    "parts": (lambda m, x: m.fc(x).split([1, 3], -1)[1], (4,), ["linear", "slice"]),
+    "slices": (lambda m, x: m.fc(x)[:, :, 1:, None, ::2], (5, 4), ["linear", "slice", "slice"]),
+    "an element": (lambda m, x: m.fc(x)[..., 0, :], (5, 4), ["linear", "slice", "reshape"]),
+    "a narrow part": (lambda m, x: m.fc(x).narrow(2, 1, 2), (5, 4), ["linear", "slice"]),
+    "rows one by one": (
+        lambda m, x: torch.stack([m.fc(row) for row in x.unbind(2)], 2),
+        (2, 4),
+        ["slice"] * 2 + ["reshape", "linear"] * 2 + ["reshape", "reshape", "concat"],
+    ),
+    "the last step": (lambda m, x: m.fc(x[-1]), (4,), ["time_last", "linear"]),
+    "mT": (lambda m, x: m.fc(x).mT @ x, (5, 4), ["linear", "matmul"]),
+    "moved": (lambda m, x: m.fc(x).movedim(-1, 2), (5, 3, 4), ["linear", "transpose"]),
+    "softmax": (lambda m, x: m.fc(x).softmax(-1) @ x.transpose(-1, -2), (5, 4), ["linear", "softmax", "matmul"]),
+    "gelu and exp": (
+        lambda m, x: F.gelu(m.fc(x), approximate="tanh") + torch.exp(x),
+        (4,),
+        ["linear", "gelu", "exp", "add"],
+    ),
+    "to its own format": (lambda m, x: m.fc(x.to(x.dtype).type_as(x)), (4,), ["linear"]),
+    "a power of two per channel": (
+        lambda m, x: x / torch.tensor([1.0, 2.0, 4.0, 0.5]),
+        (4,),
+        ["constant", "repeat", "mul"],
+    ),
+    "the mean as sum over T": (lambda m, x: m.fc(x).sum(0) / x.shape[0], (4,), ["linear", "time_mean"]),
+}
+
+
+def iadd(m, x):
+    y = m.fc(x)
+    y += x
+    return y
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_more_that_is_taken(case, net, traced, ops):
+    forward, shape, expected = MORE[case]
+    model = net(forward)
+    model.table = nn.Parameter(torch.randn(5, 4))
+    model.gain = nn.Parameter(torch.tensor(0.7))
+    assert ops(traced(model, shape, "TBX", 3)) == expected
+
+
+MAPS = {
+    "layer norm": (nn.LayerNorm((4, 6)), ["layer_norm"]),
+    "layer norm without weights": (nn.LayerNorm(6, elementwise_affine=False), ["layer_norm"]),
+    "pooled to one": (nn.AdaptiveAvgPool2d(1), ["mean"]),
+    "pooled to parts": (nn.AdaptiveAvgPool2d((2, 3)), ["avg_pool"]),
+    "same padding": (nn.Conv2d(3, 3, (3, 5), padding="same", dilation=(1, 2)), ["conv2d"]),
+    "no padding": (nn.Conv2d(3, 3, 3, padding="valid"), ["conv2d"]),
+    "enlarged": (nn.Upsample(scale_factor=(2, 3)), ["upsample"]),
+    "padded": (nn.ZeroPad2d((1, 2, 0, 3)), ["pad"]),
+    "ceil_mode that changes nothing": (nn.MaxPool2d(2, ceil_mode=True), ["max_pool"]),
+    "rows pooled": (nn.Sequential(nn.Flatten(2), nn.AvgPool1d(4, 2, 1)), ["reshape", "reshape", "avg_pool", "reshape"]),
+    "rows pooled to one": (nn.Sequential(nn.Flatten(2), nn.AdaptiveAvgPool1d(1)), ["reshape", "mean"]),
+}
+
+
+@pytest.mark.parametrize("case", MAPS)
+def test_layers_on_maps(case, net, traced, ops):
+    layer, expected = MAPS[case]
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)
+    assert ops(traced(net(lambda m, x: m.layer(x.flatten(0, 1)), layer=layer), MAP)) == expected
+
+
+def test_a_learnt_table_is_a_parameter_and_a_number_is_none(net, traced):
+    model = net(lambda m, x: m.fc(x) + m.table - 3.0 * m.table)
+    model.table = nn.Parameter(torch.randn(4))
+    graph = traced(model)
+    roles = {name: weight.role for name, weight in graph.weights.items()}
+    assert roles == dict.fromkeys(["fc.weight", "fc.bias", "table", "constant_1.value"], Role.PARAMETER)
+
 
 @pytest.mark.parametrize("case", TAKEN)
 def test_taken_and_right(case, net, traced, ops):

@@ -6,8 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from spikec.errors import TraceError
-from spikec.frontend import functions
+from spikec.frontend import layer_functions, number_functions
 from spikec.frontend.functions import FUNCTIONS
+from spikec.frontend.naming import OwnTensors
 from spikec.frontend.recorder import Recorder
 from spikec.frontend.tracer import trace
 from spikec.ir.arithmetic import Add, MatMul, Scale
@@ -66,10 +67,8 @@ def test_a_wrong_op_in_a_silent_network(fault, spikformer, monkeypatch):
 
 @pytest.mark.parametrize("block", ["blocks.0", "stem"])
 def test_a_dropped_residual_in_a_silent_network(block, spikformer, monkeypatch):
-    record = functions._add
-
     def dropped(r, y, a, b):
-        return b if r.scope.startswith(block) else record(r, y, a, b)
+        return b if r.scope.startswith(block) else number_functions.add(r, y, a, b)
 
     for function in (torch.Tensor.add, torch.add, torch.Tensor.__add__, torch.Tensor.__radd__):
         monkeypatch.setitem(FUNCTIONS, function, dropped)
@@ -78,7 +77,7 @@ def test_a_dropped_residual_in_a_silent_network(block, spikformer, monkeypatch):
 
 
 def test_a_swapped_operand(net, monkeypatch):
-    record = functions._matmul
+    record = number_functions.matmul
     monkeypatch.setitem(FUNCTIONS, torch.Tensor.__matmul__, lambda r, y, a, b: record(r, y, b, a))
     monkeypatch.setitem(FUNCTIONS, torch.Tensor.matmul, lambda r, y, a, b: record(r, y, b, a))
     with pytest.raises(TraceError):
@@ -100,26 +99,26 @@ def test_a_wrong_stride_or_dilation(wrong, net, monkeypatch):
 
 def test_a_wrong_transpose(net, monkeypatch):
     instead(monkeypatch, lambda r, op: None)
-    moved = Recorder._moved
+    moved = Recorder.moved
 
     def wrong(self, view, op):
         return moved(self, view, Transpose((1, 0, 2)) if isinstance(op, Transpose) else op)
 
-    monkeypatch.setattr(Recorder, "_moved", wrong)
+    monkeypatch.setattr(Recorder, "moved", wrong)
     with pytest.raises(TraceError):
         trace(net(lambda m, x: m.fc(x.permute(0, 1, 4, 3, 2))), (4, 4, 4), layout="TBX", steps=2)
 
 
 def test_a_wrong_weight(net, monkeypatch):
-    weights = Recorder._weights
+    weights = OwnTensors.weights
 
-    def off_by_little(self, given):
-        names, values = weights(self, given)
+    def off_by_little(self, given, scope):
+        names, values = weights(self, given, scope)
         return names, {
             slot: type(v)(v.array * 1.000001, v.role) if hasattr(v, "array") else v for slot, v in values.items()
         }
 
-    monkeypatch.setattr(Recorder, "_weights", off_by_little)
+    monkeypatch.setattr(OwnTensors, "weights", off_by_little)
     with pytest.raises(TraceError, match="differs by"):
         trace(net(lambda m, x: m.fc(x)), (4,), layout="TBX", steps=2)
 
@@ -251,7 +250,7 @@ def test_wrong_pool(net, monkeypatch):
 
 def test_a_sum_that_is_recorded_once_too_often(net, monkeypatch):
     instead(monkeypatch, lambda r, op: None)
-    record = functions._linear
+    record = layer_functions.linear
     monkeypatch.setitem(FUNCTIONS, F.linear, lambda r, y, *a: r.add(Add(), *[record(r, y, *a)] * 2))
     with pytest.raises(TraceError, match="differs"):
         trace(net(lambda m, x: m.fc(x)), (4,), layout="TBX", steps=2)

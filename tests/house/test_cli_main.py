@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
+from cli.stopped import Stopped
 from spikec.errors import DataError, TraceError
 
 
@@ -116,6 +118,21 @@ def test_an_interruption_is_130_and_no_traceback(failing):
     result = spikec("fail")
     assert result.exit_code == 130
     assert result.stderr.strip() == "interrupted"
+
+
+def test_an_interruption_that_says_how_to_go_on_says_nothing_else(failing):
+    failing(Stopped("stopped; epoch 3 of 9 is kept"))
+    result = spikec("fail")
+    assert result.exit_code == 130
+    assert result.stderr == "\nstopped; epoch 3 of 9 is kept\n"
+
+
+def test_every_exit_code_is_in_the_help_and_the_readme():
+    codes = (0, 1, 2, main.OWN_FAULT, main.INTERRUPTED, main.READER_GONE)
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    for text in (spikec("--help").stdout, readme):
+        listed = " ".join(text[text.index("Exit codes:") :].split())
+        assert [int(code) for code in re.findall(r"\b(\d+) \w", listed)][:6] == list(codes)
 
 
 def test_what_a_command_returns_is_no_exit_code(failing, monkeypatch):

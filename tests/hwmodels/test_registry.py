@@ -42,6 +42,12 @@ def test_the_hash_is_of_the_files_bytes(tmp_path):
     assert load(str(path)).sha256 == load(path).sha256
 
 
+def test_a_chip_says_the_file_that_it_came_from(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    assert (load("45nm").file, load(path).file, load(str(path)).file) == ("", str(path), str(path))
+
+
 def test_an_unknown_name_gives_the_nearest():
     with pytest.raises(UnknownName, match="unknown hardware '45mn'") as caught:
         load("45mn")
@@ -113,12 +119,21 @@ BAD = {
     "extra key of a term": ('count = "ac"', 'count = "ac"\nunits = "pJ"', "terms.ac.units", "one of: count, energy"),
     "unknown evidence": ('"derived"', '"guessed"', "terms.ac.energy.evidence", "'assumed', 'derived'"),
     "unknown scope": ('"per-term"', '"everything"', "terms.ac.energy.scope", "'per-term' or 'all-in'"),
-    "unknown count": ('count = "ac"', 'count = "acs"', "terms.ac.count", "'ac'"),
+    "unknown count": ('count = "ac"', 'count = "acs"', "terms.ac.count: 'acs'", "'ac', 'mac'"),
     "unknown model": ('"arithmetic"', '"magic"', "model", "'arithmetic'"),
     "no source": ('source = "Horowitz', 'source = ""\nx = "', "terms.ac.energy.source", "at least 1 character"),
     "bound above the value": ("0.9\n", "0.9\nlow = 1.0\n", "terms.ac.energy", "low <= value <= high"),
     "all-in beside another": ('"per-term"', '"all-in"', "the whole file", "an all-in price as the only term"),
-    "pass without a name": ('["fold-batchnorm"]', "[{ bits = 8 }]", "pipeline.0", "valid string"),
+    "pass without a name": (
+        '["fold-batchnorm"]',
+        "[{ bits = 8 }]",
+        "pipeline.0: ",
+        "a table that has one under 'pass'",
+    ),
+    "pass of no text": ('["fold-batchnorm"]', "[8]", "pipeline.0: 8", "the name of a pass"),
+    "kilojoules": ('"pJ"', '"kJ"', "terms.ac.energy", "1e-06 to 1e+09 pJ an operation, or 0; found 0.9 kJ"),
+    "a price that is too little": ("0.9\n", "0.9e-6\n", "terms.ac.energy", "found 9e-07 pJ, which is 9e-07 pJ"),
+    "a bound that is too much": ("0.9\n", "0.9\nhigh = 2e9\n", "terms.ac.energy", "found 2000000000.0 pJ"),
     "no toml": ("[terms.ac]", "[terms.ac", "", "a chip file in TOML"),
 }
 
@@ -135,6 +150,40 @@ def test_a_bad_file_is_an_error_that_names_file_and_key(tmp_path, case):
     assert f"key {key}" in message or not key
     assert expected in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "near"),
+    [
+        ('count = "mac"', 'count = "mca"', "Try: mac"),
+        ('node = "45 nm"', 'node = "45 nm"\ntitel = "x"', "Try: title"),
+        ('"derived"', '"derivd"', "Try: derived"),
+    ],
+)
+def test_a_name_that_is_near_is_offered(tmp_path, old, new, near):
+    with pytest.raises(HardwareFileError) as caught:
+        load(own(tmp_path, GOOD.replace(old, new, 1)))
+    assert near in str(caught.value)
+
+
+def test_every_key_that_breaks_the_schema_is_named_up_to_five(tmp_path):
+    text = GOOD.replace('count = "ac"', 'count = "acs"').replace('"derived"', '"derivd"').replace("value = 4.6", "")
+    with pytest.raises(HardwareFileError) as caught:
+        load(own(tmp_path, text))
+    message = str(caught.value)
+    assert "4 keys break the schema: " in message
+    assert "key terms.ac.count: 'acs', expected 'ac', 'mac', " in message
+    assert "key terms.ac.energy.evidence: 'derivd', expected 'assumed', 'derived'," in message
+    assert "(did you mean derived?)" in message
+    assert "key terms.mac.energy.value: nothing, expected a value" in message
+    text = text.replace('scope = "per-term"', 'scope = "term"').replace('source = "', 'sauce = "')
+    with pytest.raises(HardwareFileError, match=r"10 keys break the schema: .*; and 5 more") as caught:
+        load(own(tmp_path, text))
+    assert str(caught.value).count("key terms.") == 5
+
+
+def test_a_price_of_nothing_is_a_price(tmp_path):
+    assert load(own(tmp_path, GOOD.replace("0.9\n", "0.0\n"))).prices(None, Policy())[0].energy_pj == 0.0
 
 
 def test_an_empty_table_of_terms_is_refused(tmp_path):

@@ -49,6 +49,23 @@ def test_new_nodes_of_one_place_take_each_other_by_name(graph):
     assert after.outputs == ("q", "p", "c")
 
 
+def test_the_users_of_a_membrane_follow_another_value():
+    text = """
+        graph(%x: real step [4]) steps 2
+        %q = if(%x; v_threshold=vth)
+        %p = if(%q.v; v_threshold=vth)
+        return %q, %q.v, %p.v
+        """
+    graph = parse(text, {"vth": constant(1.0)})
+    edit = Edit(graph)
+    q = graph.node("q")
+    edit.replace(q, q, Node("m", Scale(0.5), ("q.v",)), value="q")
+    edit.redirect("q.v", "m")
+    after = edit.graph()
+    assert [node.inputs for node in after.nodes] == [("x",), ("q.v",), ("m",)]
+    assert after.outputs == ("q", "m", "p.v")
+
+
 def test_a_node_that_moves_elsewhere_keeps_its_users(graph):
     edit = Edit(graph)
     a, b = graph.node("a"), graph.node("b")

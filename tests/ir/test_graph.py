@@ -204,3 +204,17 @@ def test_an_edit_that_breaks_a_rule_names_the_node(graph):
     edit.replace(graph.node("a"), replace(graph.node("a"), inputs=("gone",)))
     with pytest.raises(VerifyError, match=r"%a \(@a\).*gone"):
         edit.graph()
+
+
+def test_a_path_tells_each_node_from_all_others():
+    graph = parse(
+        """graph(%x: spike step [4]) steps 1
+%a = reshape(%x) {shape=(2,2)} @blocks.0
+%attn.b = reshape(%a) {shape=(4,)} @attn
+%c = reshape(%attn.b) {shape=(2,2)} @attn
+%bare = reshape(%c) {shape=(4,)}
+return %bare
+""",
+        {},
+    )
+    assert [graph.path_of(node) for node in graph.nodes] == ["blocks.0", "%attn.b", "attn %c", "bare"]

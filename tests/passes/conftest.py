@@ -1,5 +1,6 @@
 """A small Spikformer, and how a graph before a pass is compared with the one after it."""
 
+import importlib.util
 import math
 from pathlib import Path
 
@@ -120,6 +121,15 @@ def make_graph():
         return value if isinstance(value, Weight) else constant(value)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lava():
+    """The integer model of `lava_integers.py`."""
+    spec = importlib.util.spec_from_file_location("lava_integers", Path(__file__).with_name("lava_integers.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

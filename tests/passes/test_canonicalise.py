@@ -89,6 +89,54 @@ CASES = {
             LIF,
         ],
     ),
+    "moves of nothing": (
+        """
+        %a = expand(%x) {shape=(2, 3, 4)}
+        %b = slice(%a) {axis=1, stop=3}
+        %c = pad(%b) {before=(0, 0, 0), after=(0, 0, 0)}
+        %y = upsample(%c) {factors=(1, 1)}
+        """,
+        ["%q = lif(%x; tau=tau, v_threshold=vth)"],
+    ),
+    "a step that finds one element": (
+        "%a = slice(%x) {axis=1, stop=1}\n %y = slice(%a) {axis=1, stop=1, step=2}",
+        ["%a = slice(%x) {axis=1}", "%q = lif(%a; tau=tau, v_threshold=vth)"],
+    ),
+    "pieces put together again": (
+        """
+        %a = slice(%x) {axis=2, stop=1}
+        %b = slice(%x) {axis=2, start=1, stop=3}
+        %c = slice(%x) {axis=2, start=3, stop=4}
+        %d = concat(%a, %b, %c) {axis=2}
+        %y = add(%d, %z)
+        """,
+        ["%y = add(%x, %z)", LIF],
+    ),
+    "one of the pieces is taken beside": (
+        """
+        %a = slice(%x) {axis=0, stop=1}
+        %b = slice(%x) {axis=0, start=1, stop=2}
+        %c = concat(%a, %b)
+        %d = concat(%b, %a)
+        %y = add(%c, %d)
+        """,
+        [
+            "%a = slice(%x)",
+            "%b = slice(%x) {start=1, stop=2}",
+            "%d = concat(%b, %a)",
+            "%y = add(%x, %d)",
+            LIF,
+        ],
+    ),
+    "a piece of what was put together": (
+        """
+        %a = concat(%x, %z) {axis=1}
+        %b = slice(%a) {axis=1, start=3, stop=6}
+        %c = slice(%a) {axis=1, stop=3}
+        %y = add(%b, %c)
+        """,
+        ["%y = add(%z, %x)", LIF],
+    ),
 }
 
 
@@ -214,10 +262,55 @@ LEFT_ALONE = {
         """,
     "a reshape of a transpose": "%a = transpose(%x) {axes=(0, 2, 1)}\n %y = reshape(%a) {shape=(2, 3, 4)}",
     "a scale": "%y = scale(%x) {factor=2.0}",
+    "moves of something": """
+        %a = expand(%s) {shape=(2, 3, 4)}
+        %b = slice(%a) {axis=1, start=1, stop=3}
+        %c = pad(%b) {before=(0, 1, 0), after=(0, 0, 0)}
+        %y = upsample(%c) {factors=(1, 2)}
+        """,
+    "pieces in another order": """
+        %a = slice(%x) {axis=2, stop=2}
+        %b = slice(%x) {axis=2, start=2, stop=4}
+        %y = concat(%b, %a) {axis=2}
+        """,
+    "pieces along another axis": """
+        %a = slice(%x) {axis=1, stop=1}
+        %b = slice(%x) {axis=1, start=1, stop=2}
+        %y = concat(%a, %b) {axis=2}
+        """,
+    "pieces with a gap": """
+        %a = slice(%x) {axis=2, stop=2}
+        %b = slice(%x) {axis=2, start=3, stop=4}
+        %y = concat(%a, %b) {axis=2}
+        """,
+    "pieces that are not all": """
+        %a = slice(%x) {axis=2, stop=1}
+        %b = slice(%x) {axis=2, start=1, stop=3}
+        %y = concat(%a, %b) {axis=2}
+        """,
+    "pieces of two values": """
+        %a = slice(%x) {axis=2, stop=2}
+        %b = slice(%z) {axis=2, start=2, stop=4}
+        %y = concat(%a, %b) {axis=2}
+        """,
+    "every second element": """
+        %a = slice(%x) {axis=2, stop=3, step=2}
+        %b = slice(%x) {axis=2, start=3, stop=4}
+        %y = concat(%a, %b) {axis=2}
+        """,
+    "a piece across the seam": "%a = concat(%x, %z) {axis=1}\n %y = slice(%a) {axis=1, start=2, stop=5}",
+    "every second element of an operand": "%a = concat(%x, %z) {axis=1}\n %y = slice(%a) {axis=1, stop=3, step=2}",
+    "a piece along another axis": "%a = concat(%x, %z) {axis=1}\n %y = slice(%a) {axis=2, stop=3}",
+    "an operand of a narrower domain": """
+        %w = add(%z, %z)
+        %a = concat(%x, %w) {axis=1}
+        %y = slice(%a) {axis=1, stop=3}
+        """,
 }
 
 
 @pytest.mark.parametrize("case", LEFT_ALONE)
 def test_leaves_alone(case, make_graph):
-    graph = make_graph(f"{HEADER}\n{LEFT_ALONE[case]}\n{LIF}\nreturn %q", **NEURON)
+    header = HEADER.replace("%z:", "%s: spike step [2,3,1], %z:")
+    graph = make_graph(f"{header}\n{LEFT_ALONE[case]}\n{LIF}\nreturn %q", **NEURON)
     assert Canonicalise()(graph) is graph

@@ -7,7 +7,8 @@ from passes.fold_scale import FoldScale
 from spikec.ir.types import FLOAT64, IntFormat, Role, Weight
 from spikec.run.interp import Interpreter
 
-VOLTAGES = {"vth": 0.5, "vr": -0.25, "vl": 0.125, "v0": 0.0625, "tau": 2.0}
+SHARES = {"tau": 2.0, "a": 0.9, "b": 0.6, "w": 0.3}
+VOLTAGES = {"vth": 0.5, "vr": -0.25, "vl": 0.125, "v0": 0.0625, **SHARES}
 HEADER = "graph(%x: int(0,3) step [2,4]) steps 5"
 
 
@@ -46,6 +47,9 @@ NEURONS = {
     "if": "if(%s; v_threshold=vth, v_reset=vr, v0=v0) {reset='soft'}",
     "if with a hard reset": "if(%s; v_threshold=vth, v_reset=vr, v0=v0)",
     "threshold": "threshold(%s; v_threshold=vth)",
+    "alpha": "alpha(%s; alpha=a, beta=b, v_threshold=vth)",
+    "plif": "plif(%s; w=w, v_threshold=vth, v_leak=vl)",
+    "cuba": "cuba_lif(%s; alpha=a, beta=b, v_threshold=vth, v_reset=vr, i0=v0)",
 }
 
 
@@ -54,11 +58,42 @@ NEURONS = {
 def test_every_convention_keeps_its_spikes(case, factor, make_graph, assert_same):
     text = f"graph(%x: real step [2,4]) steps 5\n%s = scale(%x) {{factor={factor}}}\n%q = {NEURONS[case]}\nreturn %q"
     # Voltages in units of what the scale gives, so that every neuron is live.
-    given = {name: value * (factor if name != "tau" else 1) for name, value in VOLTAGES.items()}
+    given = {name: value * (1 if name in SHARES else factor) for name, value in VOLTAGES.items()}
     before = make_graph(text, **{name: value for name, value in given.items() if f"={name}" in text})
     after = FoldScale()(before)
     assert [node.name for node in after.nodes] == ["q"]
     assert_same(before, after, membranes=False)
+
+
+BETWEEN = {
+    "avg_pool": "%y = avg_pool(%s)",
+    "expand": "%e = reshape(%s) {shape=(1, 4, 4)}\n %y = expand(%e) {shape=(3, 4, 4)}",
+    "max_pool": "%y = max_pool(%s) {padding=(1, 1)}",
+    "mean": "%y = mean(%s) {axes=(1,)}",
+    "pad": "%y = pad(%s) {before=(0, 1, 0), after=(0, 0, 1)}",
+    "slice": "%y = slice(%s) {axis=1, start=1, stop=3}",
+    "sum": "%y = sum(%s) {axes=(1, 2)}",
+    "sum_pool": "%y = sum_pool(%s)",
+    "upsample": "%y = upsample(%s)",
+}
+
+
+@pytest.mark.parametrize("case", BETWEEN)
+def test_passes_every_homogeneous_op(case, make_graph, assert_same):
+    before = make_graph(
+        f"""
+        graph(%x: real step [1,4,4]) steps 5
+        %s = scale(%x) {{factor=0.25}}
+        {BETWEEN[case]}
+        %q = if(%y; v_threshold=vth)
+        return %q
+        """,
+        vth=0.0625,
+    )
+    after = FoldScale()(before)
+    assert after.weights["vth"].array == 0.25
+    assert_same(before, after, exact=True, membranes=False)
+    assert FoldScale()(after) is after
 
 
 def test_the_membrane_becomes_itself_over_the_factor(make_graph):
@@ -112,6 +147,9 @@ def test_the_spikformers_scale_goes_into_its_attention_threshold(make_spikformer
 
 NEURON = "%q = lif(%s; tau=tau, v_threshold=vth)"
 LEFT_ALONE = {
+    "an op that is not homogeneous": f"%y = gelu(%s)\n {NEURON.replace('%s', '%y')}\n return %q",
+    "one piece of several": f"%y = concat(%s, %x)\n {NEURON.replace('%s', '%y')}\n return %q",
+    "an integer neuron": f"%y = multi_level_spike(%s)\n {NEURON.replace('%s', '%y')}\n return %q",
     "no neuron": f"%y = add(%s, %s)\n {NEURON.replace('%s', '%y')}\n return %q",
     "another user": f"{NEURON}\n %y = add(%s, %q)\n return %y",
     "an output": f"{NEURON}\n return %q, %s",

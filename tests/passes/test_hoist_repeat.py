@@ -95,6 +95,51 @@ def test_the_spikformers_first_layer_is_once(spikformer, assert_same):
     assert HoistRepeat()(after) is after
 
 
+TIME_FREE = {
+    "concat": "%y = concat(%r, %r)",
+    "exp": "%y = exp(%r)",
+    "expand": "%e = reshape(%r) {shape=(2, 3, 1)}\n %y = expand(%e) {shape=(2, 3, 5)}",
+    "gelu": "%y = gelu(%r)",
+    "layer_norm": "%y = layer_norm(%r; weight=g)",
+    "multi_level_spike": "%y = multi_level_spike(%r)",
+    "pad": "%y = pad(%r) {before=(0, 1), after=(2, 0)}",
+    "slice": "%y = slice(%r) {axis=1, start=1, stop=3}",
+    "softmax": "%y = softmax(%r) {axis=1}",
+    "upsample": "%e = reshape(%r) {shape=(2, 3, 1)}\n %y = upsample(%e) {factors=(1, 2)}",
+}
+
+
+@pytest.mark.parametrize("case", TIME_FREE)
+def test_moves_behind_every_op_without_a_state(case, make_graph, assert_same):
+    lines = f"graph(%a: real once [2,3]) steps 3\n %r = repeat(%a)\n {TIME_FREE[case]}"
+    text = f"{lines}\n %q = lif(%y; tau=tau, v_threshold=vth)\n return %q"
+    before = make_graph(text, **NEURON | {"vth": 0.2}, **({"g": (3,)} if "=g" in lines else {}))
+    after = HoistRepeat()(before)
+    assert after.types["y"].timing is Timing.ONCE
+    assert_same(before, after, exact=True)
+    assert HoistRepeat()(after) is after
+
+
+def test_a_delay_follows_a_repeat_that_goes_behind_its_operand(make_graph, assert_same):
+    before = make_graph(
+        """
+        graph(%a: real once [4]) steps 3
+        %d = delay(%y; steps=one) : real step [4]
+        %r = repeat(%a)
+        %y = scale(%r) {factor=2.0}
+        %q = lif(%d; tau=tau, v_threshold=vth)
+        return %q
+        """,
+        one=1.0,
+        **NEURON,
+    )
+    after = HoistRepeat()(before)
+    assert after.node("d").inputs == ("r",)
+    assert after.types["y"].timing is Timing.ONCE
+    assert_same(before, after, exact=True)
+    assert HoistRepeat()(after) is after
+
+
 LEFT_ALONE = {
     "a neuron follows": "%q = lif(%r; tau=tau, v_threshold=vth)\n return %q",
     "two users": "%s = scale(%r) {factor=0.5}\n %y = add(%s, %r)\n %q = lif(%y; tau=tau, v_threshold=vth)\n return %q",

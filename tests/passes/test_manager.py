@@ -7,13 +7,15 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from passes import manager
-from passes.manager import PASSES, Applied, make, names, run
+from passes.manager import PASSES, Applied, entry_of, make, names, run
 from spikec.errors import GraphError, ToolchainError, UnknownName, UsageError, VerifyError
 from spikec.ir.linear import BatchNorm
 from spikec.ir.text import parse
 from spikec.ir.types import SPIKE
 
 ENTRIES = [*PASSES, {"pass": "reorder-attention", "order": "qk"}]
+NEEDS = {"quantize": ["fold-batchnorm"]}
+"""What a pass asks for before it."""
 PIPELINES = {
     "priced": ["fold-batchnorm", "hoist-repeat", "remove-dead"],
     "exported": [
@@ -138,6 +140,7 @@ def test_a_pass_bears_the_name_that_finds_it(name):
 @pytest.mark.parametrize("entry", ENTRIES, ids=str)
 def test_a_pass_is_pure_and_twice_is_once(entry, pipeline, make_spikformer):
     for graph in (make_spikformer(1), run(make_spikformer(1), PIPELINES[pipeline]).graph):
+        graph = run(graph, NEEDS.get(entry, []) if isinstance(entry, str) else []).graph
         text, digest, weights = graph.text(), graph.sha256, dict(graph.weights)
         change = make(entry)
         after = change(graph)
@@ -200,6 +203,28 @@ def test_a_wrong_entry_is_refused_before_any_pass_runs(case, spikformer, others)
     entry, message = WRONG[case]
     with pytest.raises(UsageError, match=message):
         run(spikformer, ["claims-spikes", entry])
+
+
+SPELLED = {
+    "quantize": "quantize",
+    "quantize:weight_bits=4": {"pass": "quantize", "weight_bits": 4},
+    "quantize:weight_bits=4:decay_bits=8": {"pass": "quantize", "weight_bits": 4, "decay_bits": 8},
+    "reorder-attention:order=qk": {"pass": "reorder-attention", "order": "qk"},
+    "bits:scale=0.5": {"pass": "bits", "scale": 0.5},
+    "bits:scale=[]": {"pass": "bits", "scale": "[]"},
+    "bits:scale=": {"pass": "bits", "scale": ""},
+}
+
+
+@pytest.mark.parametrize("text", SPELLED)
+def test_a_command_line_spells_parameters_behind_colons(text):
+    assert entry_of(text) == SPELLED[text]
+
+
+@pytest.mark.parametrize("text", ["a:b", "a:=1", "a:b=1:b=2", "a:pass=b", "a:"])
+def test_what_is_no_parameter_is_refused(text):
+    with pytest.raises(UsageError, match="name:key=value"):
+        entry_of(text)
 
 
 def test_an_int_does_where_a_float_is_asked(spikformer, others):

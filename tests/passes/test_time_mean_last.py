@@ -56,6 +56,26 @@ def test_two_means_become_one_behind_an_add(make_graph, assert_same):
     assert_same(before, after)
 
 
+AFFINE = {
+    "concat": "%u = time_mean(%x)\n %y = concat(%t, %u)",
+    "expand": "%e = reshape(%t) {shape=(2, 4, 1)}\n %y = expand(%e) {shape=(2, 4, 3)}",
+    "pad": "%y = pad(%t) {before=(0, 1), after=(2, 0)}",
+    "slice": "%y = slice(%t) {axis=1, start=1, stop=4, step=2}",
+    "upsample": "%e = reshape(%t) {shape=(2, 4, 1)}\n %y = upsample(%e)",
+}
+
+
+@pytest.mark.parametrize("case", AFFINE)
+def test_moves_behind_every_affine_op(case, make_graph, assert_same):
+    text = f"{HEADER}\n{LIF}\n %t = time_mean(%q)\n {AFFINE[case]}\n return %y"
+    before = make_graph(text, **NEURON)
+    after = TimeMeanLast()(before)
+    assert after.types["y"].timing is Timing.STEP
+    assert after.outputs == ("t",)
+    assert_same(before, after)
+    assert TimeMeanLast()(after) is after
+
+
 LEFT_ALONE = {
     "last already": "%t = time_mean(%q)\n return %t",
     "an op that is not affine": "%t = time_mean(%q)\n %p = threshold(%t; v_threshold=vth)\n return %p",

@@ -1,7 +1,7 @@
 import json
 import math
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import pytest
@@ -69,6 +69,14 @@ def test_every_priced_node_has_its_bar_and_every_node_its_row(digits_report):
     assert text.count('<tr><td class="path whole">') == len(digits_report.nodes)
 
 
+def test_a_node_without_a_price_has_a_dash_and_a_dead_one_a_zero(small_report):
+    _, *lines = estimate_html(small_report).split('<tr><td class="path whole">')
+    cells = {line.partition("<")[0]: re.findall(r'<td class="number">([^<]*)</td>', line) for line in lines}
+    assert cells["stem.lif"][-2:] == ["-", "-"]  # energy and share
+    assert cells["blocks.0.mlp.fc1_linear"][-2:] == ["0", "0"]
+    assert cells["stem.conv"][-2] == "21.20"
+
+
 def test_hostile_names_are_text_only(small_report, make_report):
     nodes = [{**node, "scope": HOSTILE, "op": HOSTILE} for node in small_report.nodes]
     model = {**small_report.model, "name": HOSTILE}
@@ -98,6 +106,22 @@ def test_the_study_page_holds_its_rows_and_loads_nothing(study_view):
         assert said in words
     assert '<tr class="winner">' in text
     assert len(text) < 500_000
+
+
+def test_the_page_calls_random_subnets_what_the_table_calls_them(study_view):
+    page = Page(study_html(replace(study_view, config={"baseline": 48, "trials": 160})))
+    words = " ".join(" ".join(page.words).split())
+    assert "random subnets 48 trials 160" in words
+    assert "baseline" not in words
+    assert json.loads(page.data["study"])["config"] == {"baseline": 48, "trials": 160}
+
+
+def test_on_a_narrow_screen_a_genome_has_a_line_and_a_plot_its_whole_width(study_view):
+    text = study_html(study_view)
+    narrow = text[text.index("@media (max-width") : text.index("</style>")]
+    assert ".trials .genome { grid-column: 1 / -1;" in narrow
+    assert "svg { min-width: 0; }" in narrow
+    assert text.count('<td class="path genome">') == len(study_view.shown)
 
 
 def test_configuration_by_dotted_keys():

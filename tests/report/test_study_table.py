@@ -30,6 +30,15 @@ def test_a_search_that_has_told_nothing_yet(study_view):
     assert "hypervolume" not in text
 
 
+def test_hypervolumes_of_other_trials_are_compared_at_equal_ones_too(study_view):
+    searched, drawn = study_view.of_kind("search"), study_view.of_kind("random")
+    uneven = replace(study_view, rows=(*searched, *drawn[:48]), equal_hypervolumes=(0.7, 0.6543))
+    text = " ".join(study_table(uneven, 200).split())
+    assert "nsga2 0.8123 of 160 trials, random sampling 0.7711 of 48 trials, of the first 48 of each 0.7000" in text
+    assert "0.7000 and 0.6543 (accuracy x decades" in text
+    assert "of each" not in study_table(study_view, 200)
+
+
 def test_a_command_is_never_broken(study_view):
     command = f"spikec estimate {'deep/' * 40}winner.pt --hw 45nm"
     assert command in study_table(replace(study_view, next_commands=(command,)), 80)

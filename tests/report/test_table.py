@@ -109,13 +109,33 @@ def test_markup_in_names_is_text(small_report, make_report):
     assert "[bold]stem.conv[/]" in estimate_table(make_report(nodes), 120)
 
 
+def from_file(report, file):
+    return replace(report, hardware={**report.hardware, "file": file})
+
+
+def test_two_chips_of_one_name_are_told_apart_by_their_files(small_report):
+    mine = from_file(small_report, "chips/mine.toml")
+    assert "on 45nm (mine.toml):" in estimate_table(mine, 100)
+    assert "file chips/mine.toml, 0d15ea5e0d15" in estimate_table(mine, 120)
+    text = comparison_table([small_report, mine, Refusal("45nm", "no", "b/other.toml")], 120)
+    assert [line.split("  ")[0] for line in text.splitlines()[2:5]] == ["45nm", "45nm (mine.toml)", "45nm (other.toml)"]
+    assert "45nm (other.toml) refuses: no" in text
+    text = comparison_table([mine, from_file(small_report, "b/mine.toml")], 120)
+    assert "45nm (chips/mine.toml)  " in text
+    assert "45nm (b/mine.toml)  " in text
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_chips_beside_each_other(digits_report, small_report, width):
     text = comparison_table([digits_report, Refusal("loihi2", "2 of 31 nodes have no form there"), small_report], width)
-    assert "1.642 ± 0.007 uJ" in text
-    assert "23.32..34.97 nJ" in text
+    header, _, first, _, second = text.splitlines()[:5]
+    assert header.count("[uJ]") == 2  # of the energies and of their bounds: one unit
+    assert "1.6418 ± 0.0069" in first
+    assert "0.0233 ± 0.0001" in second
+    assert "0.0233..0.0350" in second
+    assert not re.search(r"\d [num]J", text)
     assert re.search(r"loihi2 +refused", text)
     assert "loihi2 refuses: 2 of 31 nodes have no form there" in text
     assert "these rows differ in policy multibit: unit / mac" in text
     assert max(map(len, text.splitlines())) <= width
-    assert text.index("1.642") < text.index("refused") < text.index("23.32 ±")
+    assert text.index("1.6418") < text.index("refused") < text.index("0.0233 ±")

@@ -33,6 +33,21 @@ def test_a_column_has_the_unit_of_its_greatest_value():
     assert [column.number(v) for v in (98_765.0, 1234.0, 0.45, 0.0, None)] == ["98.77", "1.23", "<0.01", "0", "-"]
 
 
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1_642_000.0, 23_320.0], ["1.6420", "0.0233"]),
+        ([521_400.0, 521_300.0], ["521.4", "521.3"]),  # no more than four digits where they are alike
+        ([5e12, 0.9, 0.0, None], ["5.00000000", "<0.00000001", "0", "-"]),
+        ([999_960.0, 1.0], ["0.99996000", "0.00000100"]),
+        ([0.0, None], ["0", "-"]),
+    ],
+)
+def test_a_column_of_values_far_apart_shows_the_least(values, texts):
+    column = Column.spanning(values)
+    assert [column.number(value) for value in values] == texts
+
+
 def test_an_empty_column_has_the_smallest_unit():
     assert unit_of([]).name == "pJ"
     assert unit_of([None, math.nan]).name == "pJ"

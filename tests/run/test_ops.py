@@ -16,7 +16,8 @@ from spikec.ir.real import Exp, Gelu, LayerNorm, Softmax
 from spikec.ir.shapes import Concat, Constant, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
 from spikec.ir.types import Int, IntFormat, TensorType, Timing, Weight
-from spikec.run.interp import TIME, Interpreter
+from spikec.run.evaluate import TIME
+from spikec.run.interp import Interpreter
 from spikec.run.kernels import KERNELS
 from spikec.run.neurons import STEPPERS
 

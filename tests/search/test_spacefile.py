@@ -54,6 +54,12 @@ BREAKS = [
     ("heads]\nvalues = [2, 4]", "heads]\nvalues = [2.0, inf]", r"blocks\.heads\.values\.1: .*finite"),
     ("heads]\nvalues = [2, 4]", "heads]\nvalues = 'two'", r"blocks\.heads\.values: .*list, found 'two'"),
     ("heads]\nvalues = [2, 4]", "heads]\nvlaues = [2, 4]", r"blocks\.heads\.values is missing"),
+    (
+        "heads]\nvalues = [2, 4]",
+        "heads]\nvlaues = [2, 4]",
+        r"blocks\.heads\.vlaues is unknown \(did you mean values\?\)",
+    ),
+    ('role = "neuron"', 'role = "neurons"', r"found 'neurons' \(did you mean neuron\?\)"),
     ('role = "neuron"', 'role = "nerve"', r"blocks\.threshold\.role: .*'size' or 'neuron', found 'nerve'"),
     ("usual = 1.0", "usual = 1.1", r"blocks\.threshold: .*among values, found 1\.1"),
     ("[depth]\nvalues = [1, 2, 3]", "[depth]\nvalues = [0, 1]", r"depth\.values should be whole.*\[0, 1\]"),

@@ -207,7 +207,7 @@ def test_a_file_changed_by_hand_is_noticed(new, synthetic, name):
         with pytest.raises(StudyError, match=f"{name}: changed since the study was made"):
             look()
     path.unlink()
-    with pytest.raises(StudyError, match=f"{name}: cannot be read"):
+    with pytest.raises(StudyError, match=f"{name}: there is no such file"):
         study.resume(opened.folder, synthetic.FINGERPRINTS)
     path.write_text(text)
     study.resume(opened.folder, synthetic.FINGERPRINTS).close()

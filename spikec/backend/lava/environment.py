@@ -18,6 +18,7 @@ from spikec.errors import ToolchainError
 LAVA_VERSION = "0.10.0"
 VARIABLE = "SPIKEC_LAVA_PYTHON"
 MARKER = "complete.json"
+CACHED = "cached environment"
 INSTALL_HINT = "spikec doctor --install-lava"
 PROBE_SECONDS = 120.0
 
@@ -67,7 +68,7 @@ def find(explicit: str | Path | None = None, environ: Mapping[str, str] | None =
         return probed(Path(environ[VARIABLE]), VARIABLE, environ)
     folder = cached_environment(environ)
     if (folder / MARKER).is_file():
-        return probed(interpreter_of(folder), "cached environment", environ)
+        return probed(interpreter_of(folder), CACHED, environ)
     raise ToolchainError(
         found="no Python 3.10 with lava-nc was found",
         where="Lava's interpreter",
@@ -96,7 +97,7 @@ def probed(path: Path, source: str, environ: Mapping[str, str] | None = None) ->
         found=problem,
         where=f"{path} ({source})",
         expected=f"a Python 3.10 with lava-nc {LAVA_VERSION}",
-        mend=INSTALL_HINT,
+        mend=INSTALL_HINT if source == CACHED else f"another path, or none after {INSTALL_HINT}",
     )
 
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from spikec.backend.arrays import write_arrays
 from spikec.backend.golden import read_golden
 from spikec.backend.lava.environment import LavaPython, clean_environment, find
 from spikec.errors import VerificationFailed
-from spikec.target import Arrays, Traces
+from spikec.target import Arrays, Executor, Traces
 
 TIMEOUT_SECONDS = 600.0
 # run.py ends by itself at its timeout and tidies up; only a run.py that hangs is ended from here.
 GRACE_SECONDS = 30.0
+
+
+def runtime(path: str | None = None) -> Executor:
+    """`execute` under the interpreter that `path` names, or that is found.
+
+    Raises:
+        ToolchainError: there is none, or it cannot run Lava.
+    """
+    return partial(execute, python=find(path))
 
 
 def execute(

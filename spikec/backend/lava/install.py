@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spikec.backend.lava.environment import (
+    CACHED,
     LAVA_VERSION,
     MARKER,
     LavaPython,
@@ -23,7 +24,6 @@ from spikec.files import cannot_write, write_json
 
 REQUIREMENTS = (f"lava-nc=={LAVA_VERSION}", "numpy<2", "networkx<=2.8.7")
 INSTALL_SECONDS = 1800.0
-SOURCE = "cached environment"
 
 
 def install(environ: Mapping[str, str] | None = None, say: Callable[[str], None] = lambda _: None) -> LavaPython:
@@ -45,7 +45,7 @@ def install(environ: Mapping[str, str] | None = None, say: Callable[[str], None]
     with locked(folder):
         if (folder / MARKER).is_file():
             try:
-                return probed(interpreter_of(folder), SOURCE, environ)
+                return probed(interpreter_of(folder), CACHED, environ)
             except ToolchainError as error:
                 say(f"the cached environment is broken and is made anew: {error.found}")
                 (folder / MARKER).unlink()
@@ -75,7 +75,7 @@ def build(folder: Path, environ: Mapping[str, str], say: Callable[[str], None]) 
         shutil.rmtree(folder / "env", ignore_errors=True)
         failure = run_all(commands, environ)
         if failure is None:
-            made = probed(interpreter_of(folder), SOURCE, environ)
+            made = probed(interpreter_of(folder), CACHED, environ)
             write_marker(folder, made)
             return made
         failures.append(f"{name}: {failure}")

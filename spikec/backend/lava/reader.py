@@ -8,7 +8,7 @@ from pathlib import Path
 from spikec.backend.arrays import read_arrays
 from spikec.backend.lava.writer import FORMAT
 from spikec.backend.plain import Said, op_from, weight_from
-from spikec.errors import GraphError, ModelFileError
+from spikec.errors import GraphError, ModelFileError, why_unread
 from spikec.ir.graph import Graph, Node
 from spikec.ir.ops import OPS
 from spikec.ir.text import parse_type
@@ -50,7 +50,7 @@ def read_json(path: Path) -> Said:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"cannot be read: {error}", where=str(path)) from error
+        raise ModelFileError(why_unread(error), where=str(path)) from error
     if not isinstance(found, dict) or any(found.get(key) != value for key, value in FORMAT.items()):
         raise ModelFileError("no network of this format and version", where=str(path), expected=str(FORMAT))
     return found

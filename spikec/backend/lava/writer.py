@@ -60,7 +60,7 @@ def check_carried(peeled: Peeled) -> None:
     """
     graph = peeled.graph
     offenders = [
-        Offender(node.op.mnemonic, node.scope or node.name, reason)
+        Offender(node.op.mnemonic, graph.path_of(node), reason)
         for node in graph.nodes
         if node.name not in peeled.host and (reason := objection(graph, node))
     ]

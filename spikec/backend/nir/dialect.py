@@ -20,6 +20,7 @@ ROOT: dict[str, str] = {"strict": "NIRGraph", "extended": "SpikecGraph"}
 LABELS: dict[str, type[Op]] = {f"Spikec{op.__name__}": op for op in OPS.values()}
 """Every labelled type and its op: the op's fields and weights are the node's."""
 
+CONSTANT = "SpikecConstant"
 OPERAND = "SpikecOperand"
 RESULT = "SpikecResult"
 

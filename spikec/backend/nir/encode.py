@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from spikec.backend.nir.dialect import DT, FORMAT, METADATA, OPERAND, RESULT, ROOT, Dialect
-from spikec.backend.nir.forms import Described, Fields, Site, standard
-from spikec.backend.nir.numbers import full, tau_of
+from spikec.backend.nir.forms import standard
+from spikec.backend.nir.neurons import steps_of_leak
+from spikec.backend.nir.numbers import LEAKS, full
+from spikec.backend.nir.site import Described, Fields, Site
 from spikec.backend.nir.wiring import Wiring, wire
 from spikec.backend.plain import op_fields, weight_facts
 from spikec.backend.protocol import Peeled
 from spikec.errors import Offender, UnsupportedOp
 from spikec.ir.arithmetic import Add
 from spikec.ir.graph import Graph, Node
-from spikec.ir.neurons import IF, LIF, Threshold
+from spikec.ir.integrators import LI, I
+from spikec.ir.neurons import IF, LIF, PLIF, Alpha, CubaLIF, Threshold
 from spikec.ir.op import Op
 from spikec.ir.time import Delay
 
-BROADCAST: tuple[type[Op], ...] = (Delay, IF, LIF, Threshold)
+BROADCAST: tuple[type[Op], ...] = (Alpha, CubaLIF, Delay, I, IF, LI, LIF, PLIF, Threshold)
 """The ops whose weights broadcast to their operand; written with one number an element, as NIR's are."""
 
 MENDS = {
@@ -74,20 +77,17 @@ def check(peeled: Peeled, dialect: Dialect) -> None:
         UnsupportedOp: lists every such node.
     """
     graph = peeled.graph
-    places = {value: place for place, node in enumerate(graph.nodes) for value in node.results}
     offenders = [
-        Offender(node.op.mnemonic, node.scope or node.name, reason)
+        Offender(node.op.mnemonic, graph.path_of(node), reason)
         for node in graph.nodes
-        if node.name not in peeled.host and (reason := objection(graph, node, dialect, places))
+        if node.name not in peeled.host and (reason := objection(graph, node, dialect))
     ]
     if offenders:
         raise UnsupportedOp(f"nir, dialect {dialect},", offenders, mend=MENDS[dialect], nodes=len(graph.nodes))
 
 
-def objection(graph: Graph, node: Node, dialect: Dialect, places: Mapping[str, int]) -> str:
-    """Why a node cannot be written, empty if it can; `places` is where each value is made."""
-    if any(places.get(value, -1) >= places[node.name] for value in node.inputs):
-        return "feedback is not written yet"
+def objection(graph: Graph, node: Node, dialect: Dialect) -> str:
+    """Why a node cannot be written, empty if it can."""
     if dialect == "extended":
         return ""
     if not any(graph.users(value) or value in graph.outputs for value in node.results):
@@ -107,6 +107,8 @@ def _node(draft: Draft, site: Site, order: int, wiring: Wiring, dialect: Dialect
         said |= {"op": node.op.mnemonic, "fields": op_fields(node.op)}
     if isinstance(node.op, Add):
         said["inputs"] = list(node.inputs)
+    if isinstance(node.op, Delay):
+        said["type"] = str(node.type)
     draft.node(name, kind, values, said)
     _state_steps(draft.nodes[name], site)
     _edges(draft, site, wiring, labelled)
@@ -122,21 +124,20 @@ def _label(site: Site) -> tuple[str, Fields]:
     for slot in site.node.weights:
         array = site.array(slot)
         assert array is not None
-        values[slot] = full(array, site.shape) if isinstance(site.op, BROADCAST) else array
+        values[slot] = full(array, site.shape) if isinstance(site.op, BROADCAST) else np.atleast_1d(array)
     return f"Spikec{type(site.op).__name__}", values
 
 
 def _state_steps(values: Fields, site: Site) -> None:
-    """States tau and delays in steps where seconds do not give them back to the last bit."""
+    """States the shares that are left after a step, and steps where seconds do not give them back to the last bit."""
     metadata = values["metadata"]
     assert isinstance(metadata, dict)
-    if "beta" in site.node.weights and values["type"] == "LIF":
-        metadata["beta"] = site.full("beta")
-    for key, slot in (("tau", "tau"), ("tau", "beta"), ("delay", "steps")):
-        if key in values and slot in site.node.weights and values["type"] in ("LIF", "Delay"):
-            steps = tau_of(site.full(slot)) if slot == "beta" else site.full(slot)
-            if not np.array_equal(steps * site.dt / site.dt, steps):
-                metadata["steps"] = steps
+    leaks = LEAKS.get(str(values["type"]), {})
+    metadata.update({leak.share: site.full(leak.share) for leak in leaks.values() if leak.share in site.node.weights})
+    stated = {leak.steps: steps_of_leak(site, leak) for leak in leaks.values()}
+    if values["type"] == "Delay":
+        stated = {"steps": site.full("steps")}
+    metadata.update({key: n for key, n in stated.items() if not np.array_equal(n * site.dt / site.dt, n)})
 
 
 def _edges(draft: Draft, site: Site, wiring: Wiring, labelled: bool) -> None:

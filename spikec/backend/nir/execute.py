@@ -10,17 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spikec.backend.golden import LAYERS as SPIKING
 from spikec.backend.nir.dialect import FILE, METADATA
 from spikec.backend.nir.hdf5 import Tree, read_tree
 from spikec.backend.nir.reader import metadata_of
-from spikec.backend.nir.simulate import Results, simulate
+from spikec.backend.nir.simulate import simulate
+from spikec.backend.nir.stepping import Results
 from spikec.backend.plain import Said
 from spikec.errors import DataError, ModelFileError
+from spikec.ir.ops import OPS
 from spikec.ir.text import parse_type
 from spikec.ir.types import Timing
 from spikec.target import Arrays, Traces
 
-LAYERS = {"IF", "LIF", "Threshold"}
+LAYERS = {op.__name__ for op in OPS.values() if issubclass(op, SPIKING)}
 LAYERS |= {f"Spikec{name}" for name in LAYERS}
 
 REDUCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {

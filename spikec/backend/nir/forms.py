@@ -7,67 +7,22 @@ meaning of the fields.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikec.backend.nir.numbers import Array, full, tau_of, written_threshold
+from spikec.backend.nir.neurons import cuba_lif, integrate_and_fire, integrator, leaky_integrator, lif
+from spikec.backend.nir.numbers import full, written_threshold
+from spikec.backend.nir.site import Described, Fields, Site
 from spikec.ir.arithmetic import Add, Scale
-from spikec.ir.graph import Graph, Node
+from spikec.ir.integrators import LI, I
 from spikec.ir.linear import Conv1d, Conv2d, Linear
-from spikec.ir.neurons import IF, LIF, Threshold
+from spikec.ir.neurons import IF, LIF, CubaLIF, Threshold
 from spikec.ir.op import Op
 from spikec.ir.pools import AvgPool, SumPool
 from spikec.ir.shapes import Reshape
 from spikec.ir.time import Delay
-from spikec.ir.types import Shape
-
-Fields = dict[str, object]
-Described = tuple[str, Fields] | str
-"""Type and fields, or why there is none."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """A node where it stands: its graph, and the seconds a step.
-
-    `op` is the node's own op; each form takes the one of its key.
-    """
-
-    graph: Graph
-    node: Node
-    dt: float
-
-    @property
-    def op(self) -> Any:  # Any: see above
-        """The node's op."""
-        return self.node.op
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of the first operand."""
-        return self.graph.types[self.node.inputs[0]].shape
-
-    def array(self, slot: str) -> NDArray[np.generic] | None:
-        """A weight's numbers; None where the slot is empty."""
-        name = self.node.weights.get(slot)
-        return None if name is None else self.graph.weights[name].values
-
-    def floats(self, slot: str) -> NDArray[np.floating[Any]]:  # Any: float32 or float64
-        """A weight in its own floating dtype; integers as float64."""
-        array = self.graph.weights[self.node.weights[slot]].values
-        return array.astype(array.dtype if array.dtype in (np.float32, np.float64) else np.float64)
-
-    def full(self, *slots: str) -> Array:
-        """The first of the slots that is filled, one number an element; zeros where none is."""
-        found = next((array for slot in slots if (array := self.array(slot)) is not None), np.zeros(()))
-        return full(found, self.shape)
-
-    def bias(self, outputs: int, like: NDArray[np.generic]) -> NDArray[np.generic]:
-        """The bias; zeros of the weight's dtype where there is none."""
-        return np.zeros(outputs, like.dtype) if self.array("bias") is None else self.floats("bias")
 
 
 def linear(site: Site) -> Described:
@@ -146,54 +101,6 @@ def _windows(site: Site) -> Fields:
     return {"kernel_size": np.array(op.kernel), "stride": np.array(op.stride), "padding": np.array(op.padding)}
 
 
-def lif(site: Site) -> Described:
-    """LIF: tau = dt times steps; r = 1 with input decay, so that r dt/tau = 1/steps, else steps, so that it is 1."""
-    fault = _neuron_fault(site, "v0", "v_leak", "v_reset")
-    if fault:
-        return fault
-    beta = site.array("beta")
-    if beta is not None and not (site.full("beta") < 1).all():
-        return "NIR's LIF has a time constant, which a beta of 1 or more is not"
-    steps = site.full("tau") if beta is None else tau_of(site.full("beta"))
-    return "LIF", {
-        "tau": steps * site.dt,
-        "r": np.ones(site.shape) if site.op.decay_input else steps,
-        "v_leak": site.full("v_leak", "v_reset"),
-        "v_reset": site.full("v_reset"),
-        "v_threshold": written_threshold(site.full("v_threshold"), site.op.fires_at),
-    }
-
-
-def integrate_and_fire(site: Site) -> Described:
-    """IF, with r = 1/dt so that r dt = 1."""
-    fault = _neuron_fault(site, "v0", "v_reset")
-    if fault:
-        return fault
-    return "IF", {
-        "r": full(1.0 / site.dt, site.shape),
-        "v_reset": site.full("v_reset"),
-        "v_threshold": written_threshold(site.full("v_threshold"), site.op.fires_at),
-    }
-
-
-def _neuron_fault(site: Site, *first_membrane: str) -> str:
-    """Why NIR cannot say this neuron. A delayed reset gives the same spikes; metadata say which membrane is meant."""
-    op = site.op
-    faults = {
-        f"NIR's neurons reset to a value; this one has reset '{op.reset}'": op.reset != "hard",
-        "NIR's neurons do not round; this one does": getattr(op, "rounding", "none") != "none",
-        f"NIR has no refractory steps; this neuron has {op.refractory}": op.refractory != 0,
-        "NIR has no first membrane; runtimes start at 0, this neuron does not": site.full(*first_membrane).any(),
-        f"its membrane %{site.node.name}.v is used, and NIR's neurons give spikes only": _gives_membrane(site),
-    }
-    return next((fault for fault, applies in faults.items() if applies), "")
-
-
-def _gives_membrane(site: Site) -> bool:
-    value = f"{site.node.name}.v"
-    return bool(site.graph.users(value)) or value in site.graph.outputs
-
-
 def threshold(site: Site) -> Described:
     """Threshold."""
     return "Threshold", {"threshold": written_threshold(site.full("v_threshold"), site.op.fires_at)}
@@ -231,8 +138,11 @@ STANDARD: Mapping[type[Op], Callable[[Site], Described]] = {
     AvgPool: avg_pool,
     Conv1d: conv1d,
     Conv2d: conv2d,
+    CubaLIF: cuba_lif,
     Delay: delay,
+    I: integrator,
     IF: integrate_and_fire,
+    LI: leaky_integrator,
     LIF: lif,
     Linear: linear,
     Reshape: reshape,
@@ -244,7 +154,7 @@ STANDARD: Mapping[type[Op], Callable[[Site], Described]] = {
 
 def standard(site: Site) -> Described:
     """The standard form of a node, or why it has none."""
-    if not site.node.type.shape or not site.shape:
-        return "NIR's values have at least one axis"
     form = STANDARD.get(type(site.op))
-    return "NIR has no such node" if form is None else form(site)
+    if form is None:
+        return "NIR has no such node"
+    return form(site) if site.node.type.shape and site.shape else "NIR's values have at least one axis"

@@ -6,6 +6,9 @@ step, and weigh its input by r dt/tau.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +16,30 @@ from spikec.ir.neurons import FiresAt
 from spikec.ir.types import Shape
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Under which words a time constant stands.
+
+    Args:
+        share: the op's weight that states what is left after a step; also of metadata.
+        tau: the op's weight that states the time constant in steps.
+        steps: of metadata, the time constant in steps.
+    """
+
+    share: str
+    tau: str
+    steps: str
+
+
+MEMBRANE, SYNAPSE = Leak("beta", "tau", "steps"), Leak("alpha", "tau_syn", "steps_syn")
+LEAKS: Mapping[str, Mapping[str, Leak]] = {
+    "LI": {"tau": MEMBRANE},
+    "LIF": {"tau": MEMBRANE},
+    "CubaLIF": {"tau_mem": MEMBRANE, "tau_syn": SYNAPSE},
+}
+"""By NIR's type: the fields that hold time constants in seconds."""
 
 
 def full(value: NDArray[np.generic] | float, shape: Shape) -> Array:

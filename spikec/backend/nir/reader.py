@@ -37,7 +37,15 @@ def read(folder: Path) -> Graph:
         ModelFileError: the file cannot be read, was not written by spikec, or contradicts itself.
     """
     path = folder / FILE
-    tree = read_tree(path)
+    return graph_of(read_tree(path), path)
+
+
+def graph_of(tree: Tree, path: Path) -> Graph:
+    """The graph in what `read_tree` gave, verified; `path` is for errors.
+
+    Raises:
+        ModelFileError: it was not written by spikec, or contradicts itself.
+    """
     try:
         said = metadata_of(tree)
         graph = _Restoring(tree, said).graph()
@@ -114,9 +122,10 @@ class _Restoring:
         stored = node if label else stored_weights(op, node, self.said["dt"])
         for slot, said in own["weights"].items():
             self.weight(said, np.asarray(stored[slot]))
-        inputs = tuple(own["inputs"]) if isinstance(op, Add) else self.operands(name)
+        inputs = tuple(own["inputs"]) if isinstance(op, Add) else self.operands(name) if op.arity else ()
         names = {slot: str(said["name"]) for slot, said in own["weights"].items()}
-        return Node(own["value"], op, inputs, names, scope=own["scope"])
+        types = (parse_type(own["type"]),) if "type" in own else ()
+        return Node(own["value"], op, inputs, names, types, own["scope"])
 
     def weight(self, said: Said, stored: NDArray[Any]) -> None:  # Any: float or integer
         weight = weight_from(said, reduced(stored, tuple(said["shape"])))

@@ -12,29 +12,29 @@ from collections.abc import Callable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+import networkx as nx
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spikec.backend.nir.dialect import LABELS, METADATA, OPERAND, RESULT
+from spikec.backend.nir.dialect import CONSTANT, LABELS, OPERAND, RESULT
 from spikec.backend.nir.hdf5 import Tree
 from spikec.backend.nir.numbers import steps_of
-from spikec.backend.nir.restore import stated, stated_beta
+from spikec.backend.nir.restore import stated
+from spikec.backend.nir.stepping import STEPPED, Results, Rule, tensor
 from spikec.backend.plain import op_from
-from spikec.ir.time import Delay
+from spikec.ir.time import Delay, Repeat
 from spikec.run.interp import TIME
 from spikec.run.kernels import KERNELS
 from spikec.run.neurons import STEPPERS, integrate
 
-Results = tuple[Tensor, ...]
-"""What a node gives, [T, B, *shape]: its value, and its membrane where it has one."""
-
-Rule = Callable[[Tree, Tensor, float], Results]
-
 
 def simulate(tree: Tree, fed: Mapping[str, Tensor], dt: float) -> dict[str, Results]:
     """What every node gives.
+
+    A cycle goes through Delays of at least a step. It is run over and over, from silent Delays: each time, what they
+    hold is right for one step more.
 
     Args:
         tree: as `read_tree` gives it.
@@ -42,25 +42,42 @@ def simulate(tree: Tree, fed: Mapping[str, Tensor], dt: float) -> dict[str, Resu
         dt: seconds a step.
 
     Raises:
-        ValueError: the edges form a cycle, or a node has no rule.
+        ValueError: the edges form a cycle without a Delay, or a node has no rule.
     """
     into: dict[str, list[str]] = {name: [] for name in tree["nodes"]}
     for source, target in tree["edges"]:
         into[target].append(source)
+    closing = _closing(tree)
     try:
-        order = list(TopologicalSorter(into).static_order())
+        order = list(TopologicalSorter({n: [] if n in closing else into[n] for n in into}).static_order())
     except CycleError as error:
         raise ValueError(f"the edges form a cycle: {error.args[1]}") from error
-    found: dict[str, Results] = {}
-    for name in order:
-        node = tree["nodes"][name]
-        found[name] = (fed[name],) if node["type"] == "Input" else _give(tree, node, into[name], found, dt)
+    steps, batch = next(iter(fed.values())).shape[:2]
+    found: dict[str, Results] = {name: (value,) for name, value in fed.items()}
+    for name in closing:
+        found[name] = (torch.zeros(steps, batch, *np.shape(tree["nodes"][name]["delay"]), dtype=torch.float64),)
+    rest = [name for name in order if name not in found]
+    for _ in range(steps if closing else 1):
+        for name in rest:
+            found[name] = _give(tree, tree["nodes"][name], into[name], found, dt)
+        later = {name: _give(tree, tree["nodes"][name], into[name], found, dt) for name in closing}
+        found.update(later)
     return found
+
+
+def _closing(tree: Tree) -> list[str]:
+    """The Delays that lie on a cycle."""
+    edges: nx.DiGraph[str] = nx.DiGraph(tree["edges"])
+    cyclic = [names for names in nx.strongly_connected_components(edges) if len(names) > 1]
+    return sorted(name for names in cyclic for name in names if tree["nodes"][name]["type"] == "Delay")
 
 
 def _give(tree: Tree, node: Tree, sources: Sequence[str], found: Mapping[str, Results], dt: float) -> Results:
     if node["type"] == RESULT:
         return (found[sources[0]][node["index"]],)
+    if node["type"] == CONSTANT:
+        value = tensor(node["value"])
+        return (value.expand(*next(iter(found.values()))[0].shape[:2], *value.shape),)
     ports = [source for source in sources if tree["nodes"][source]["type"] == OPERAND]
     if node["type"] in LABELS:
         ordered = sorted(ports, key=lambda port: int(tree["nodes"][port]["index"]))
@@ -80,11 +97,13 @@ def _sum(sources: Sequence[str], found: Mapping[str, Results]) -> Tensor:
 def _labelled(node: Tree, operands: list[Tensor]) -> Results:
     """What spikec's op of that name computes."""
     op = op_from(LABELS[node["type"]], json.loads(node["fields"]))
-    weights = {slot: _tensor(node[slot]) for slot in (*op.slots, *op.optional) if slot in node}
+    weights = {slot: tensor(node[slot]) for slot in (*op.slots, *op.optional) if slot in node}
     if type(op) in STEPPERS:
         return integrate(op, operands[0], weights)
     if isinstance(op, Delay):
         return (TIME[Delay](operands[0], weights, operands[0].shape[0]),)
+    if isinstance(op, Repeat):  # of a constant, which stands at every step already
+        return (operands[0],)
     return (_each(lambda *x: KERNELS[type(op)](op, x, weights), *operands),)
 
 
@@ -95,10 +114,6 @@ def _each(compute: Callable[..., Tensor], *operands: Tensor) -> Tensor:
     return y.reshape(steps, batch, *y.shape[1:])
 
 
-def _tensor(array: Any) -> Tensor:  # Any: numbers of any dtype
-    return torch.as_tensor(np.array(array, dtype=np.float64))
-
-
 def _pair(value: Any) -> tuple[int, ...]:  # Any: a number or an array of them
     return tuple(int(v) for v in np.atleast_1d(value))
 
@@ -106,15 +121,15 @@ def _pair(value: Any) -> tuple[int, ...]:  # Any: a number or an array of them
 def _conv(function: Callable[..., Tensor]) -> Rule:
     def rule(node: Tree, x: Tensor, dt: float) -> Results:
         windows = (_pair(node[key]) for key in ("stride", "padding", "dilation"))
-        weight, bias, groups = _tensor(node["weight"]), _tensor(node["bias"]), int(node["groups"])
+        weight, bias, groups = tensor(node["weight"]), tensor(node["bias"]), int(node["groups"])
         return (_each(lambda each: function(each, weight, bias, *windows, groups), x),)
 
     return rule
 
 
 def _linear(node: Tree, x: Tensor, dt: float) -> Results:
-    bias = _tensor(node["bias"]) if "bias" in node else None
-    return (_each(lambda each: F.linear(each, _tensor(node["weight"]), bias), x),)
+    bias = tensor(node["bias"]) if "bias" in node else None
+    return (_each(lambda each: F.linear(each, tensor(node["weight"]), bias), x),)
 
 
 def _pool(divisor: int | None) -> Rule:
@@ -132,52 +147,8 @@ def _flatten(node: Tree, x: Tensor, dt: float) -> Results:
 
 
 def _delay(node: Tree, x: Tensor, dt: float) -> Results:
-    steps = torch.round(_tensor(steps_of(node["delay"], dt, stated(node))))
+    steps = torch.round(tensor(steps_of(node["delay"], dt, stated(node, "steps"))))
     return (TIME[Delay](x, {"steps": steps}, x.shape[0]),)
-
-
-def _lif(node: Tree, x: Tensor, dt: float) -> Results:
-    tau = _tensor(steps_of(node["tau"], dt, stated(node)))
-    r, v_leak = _tensor(node["r"]), _tensor(node["v_leak"])
-
-    def divided(v: Tensor, x: Tensor) -> Tensor:
-        return v + (r * x - (v - v_leak)) / tau
-
-    def undecayed(v: Tensor, x: Tensor) -> Tensor:
-        return v - (v - v_leak) / tau + (r / tau) * x
-
-    def multiplied(v: Tensor, x: Tensor) -> Tensor:
-        assert beta is not None
-        return v_leak + (v - v_leak) * _tensor(beta) + (r / tau) * x
-
-    beta = stated_beta(node, dt)
-    if beta is not None:
-        return _fire(node, x, multiplied)
-    return _fire(node, x, divided if _said(node, "decay_input") else undecayed)
-
-
-def _if(node: Tree, x: Tensor, dt: float) -> Results:
-    gain = _tensor(node["r"]) * dt
-    return _fire(node, x, lambda v, x: v + gain * x)
-
-
-def _fire(node: Tree, drive: Tensor, charge: Callable[[Tensor, Tensor], Tensor]) -> Results:
-    """Spikes and membranes; the membrane is 0 before the first step."""
-    threshold, v_reset = _tensor(node["v_threshold"]), _tensor(node["v_reset"])
-    before = _said(node, "reset_delay")
-    v = torch.zeros_like(drive[0])
-    spikes, membranes = torch.empty_like(drive), torch.empty_like(drive)
-    for t in range(drive.shape[0]):
-        h = charge(v, drive[t])
-        fired = h > threshold
-        v = torch.where(fired, v_reset, h)
-        spikes[t], membranes[t] = fired, h if before else v
-    return spikes, membranes
-
-
-def _said(node: Tree, field: str) -> bool:
-    """A field of the op that NIR has no word for, and that changes no spike."""
-    return bool(json.loads(node["metadata"][METADATA])["fields"][field])
 
 
 RULES: Mapping[str, Rule] = {
@@ -187,12 +158,11 @@ RULES: Mapping[str, Rule] = {
     "Conv2d": _conv(F.conv2d),
     "Delay": _delay,
     "Flatten": _flatten,
-    "IF": _if,
-    "LIF": _lif,
     "Linear": _linear,
     "Output": lambda node, x, dt: (x,),
     OPERAND: lambda node, x, dt: (x,),
-    "Scale": lambda node, x, dt: (x * _tensor(node["scale"]),),
+    "Scale": lambda node, x, dt: (x * tensor(node["scale"]),),
     "SumPool2d": _pool(1),
-    "Threshold": lambda node, x, dt: ((x > _tensor(node["threshold"])).to(x.dtype),),
+    "Threshold": lambda node, x, dt: ((x > tensor(node["threshold"])).to(x.dtype),),
+    **STEPPED,
 }

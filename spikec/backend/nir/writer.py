@@ -10,7 +10,7 @@ import nir
 
 from spikec.backend.nir.dialect import FILE, Dialect
 from spikec.backend.nir.encode import check, encode
-from spikec.backend.nir.forms import Fields
+from spikec.backend.nir.site import Fields
 from spikec.backend.protocol import Peeled, peel
 from spikec.errors import Offender, UnsupportedOp
 from spikec.files import cannot_write

@@ -1,0 +1,1 @@
+"""The front door for .net, the network files of lava-dl (netx)."""

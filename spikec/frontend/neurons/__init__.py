@@ -1,0 +1,1 @@
+"""Neurons of other frameworks, by the names of their classes, and the protocol for everybody else's."""

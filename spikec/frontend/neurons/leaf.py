@@ -1,0 +1,73 @@
+"""What the tracer knows of a module that is one neuron layer, and the protocol by which any module can be one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from spikec.frontend.naming import Given
+from spikec.ir.neurons import Neuron as NeuronOp
+from spikec.ir.op import Op
+
+
+@runtime_checkable
+class Neuron(Protocol):
+    """A module that the tracer takes as one spiking neuron layer.
+
+    Its forward takes and gives [T, ...], its state fresh at each call. Where the class has `spikec_states`, a tuple of
+    names of the op's further results such as ("v",), it takes one step a call: forward takes the drive [B, ...] and
+    those states, None before the first step, and gives the spikes and the states.
+    """
+
+    def spikec_neuron(self) -> tuple[NeuronOp, Mapping[str, Tensor | float]]:
+        """The op, and its weights by slot."""
+        ...
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A module as one neuron layer, however it is written.
+
+    Args:
+        op: the neuron.
+        weights: by slot.
+        stepped: whether a call is one step, [B, ...]; otherwise all of them, [T, ...].
+        states: what is carried from step to step: the name of forward's argument, or of the module's attribute, and
+            the result of the op that it is; "" for the spikes, None for what the graph has no value for.
+        takes: whether forward takes the states after the drive.
+        gives: whether it gives them after the spikes.
+        keeps: whether the module keeps them between calls.
+        start: what they are before the first step.
+        gains: by which the drive is multiplied, one after the other.
+        factor: by which the spikes are multiplied.
+        recurrent: a module through which the spikes of the step before are added to the drive.
+    """
+
+    op: Op
+    weights: Mapping[str, Given]
+    stepped: bool = False
+    states: Mapping[str, str | None] = field(default_factory=dict)
+    takes: bool = False
+    gives: bool = False
+    keeps: bool = False
+    start: float = 0.0
+    gains: Sequence[Given] = ()
+    factor: Given | None = None
+    recurrent: nn.Module | None = None
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The states that are values of the graph, by the suffix of the op's result."""
+        return tuple(suffix for suffix in self.states.values() if suffix)
+
+
+def of_protocol(module: Neuron) -> Leaf:
+    """The leaf that a module with `spikec_neuron()` says it is."""
+    op, weights = module.spikec_neuron()
+    names: Sequence[str] | None = getattr(module, "spikec_states", None)
+    if names is None:
+        return Leaf(op, weights)
+    return Leaf(op, weights, stepped=True, states={name: name for name in names}, takes=True, gives=bool(names))

@@ -1,0 +1,135 @@
+"""spikec export and verify: what is known before the work, and what is said of a folder that stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import spikec
+from spikec.errors import OutputError
+from spikec.ir.builder import GraphBuilder
+from spikec.ir.neurons import LIF
+from spikec.ir.time import Repeat
+from spikec.ir.types import TensorType, Timing
+from spikec.model import InputSpec, Model, save
+from spikec.tasks import exporting
+
+LAVA = ("--target", "lava", "--verify")
+NIR = ("--target", "nir", "--dialect", "extended")
+
+
+@pytest.fixture(autouse=True)
+def no_lava(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPIKEC_LAVA_PYTHON", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("named", ["option", "variable", "nowhere"])
+def test_a_missing_runtime_is_known_before_anything_is_written(
+    run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    words = ["export", model, *LAVA, "-o", tmp_path / "out"]
+    if named == "option":
+        words += ["--lava-python", "/nope"]
+    if named == "variable":
+        monkeypatch.setenv("SPIKEC_LAVA_PYTHON", "/nope")
+    label = {"option": "/nope (--lava-python)", "variable": "/nope (SPIKEC_LAVA_PYTHON)", "nowhere": "Lava's"}[named]
+    for _ in range(2):  # the same again: nothing stands in the way
+        result = run(*words)
+        assert result.exit_code == 2
+        assert f"error: {label}" in result.stderr
+        assert "spikec doctor --install-lava" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_verification_that_could_not_be_written_says_that_the_export_stays(
+    run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("cannot be written (the disk is full)", mend="free some space")
+
+    monkeypatch.setattr(exporting, "verify_export", full)
+    result = run("export", model, *NIR, "--verify", "-o", tmp_path / "an export")
+    assert result.exit_code == 2
+    assert f"Try: free some space, then spikec verify '{tmp_path}/an export'" in result.stderr
+    assert "the export is there, not verified" in result.stderr
+    assert (tmp_path / "an export" / "manifest.json").is_file()
+
+
+def test_ctrl_c_in_a_verification_says_that_the_export_stays(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exporting, "verify_export", interrupt)
+    words = ["export", model, *NIR, "--verify", "-o", tmp_path / "out"]
+    result = CliRunner().invoke(spikec, [str(word) for word in words])
+    assert result.exit_code == 130
+    assert result.stderr.endswith(f"not verified. Go on with: spikec verify {tmp_path / 'out'}\n")
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*NIR, "--verify", "--lava-python", "/nope"), "--lava-python beside the target nir"),
+        ((*NIR, "--lava-python", "/nope"), "--lava-python without --verify"),
+        (("--target", "lava", "--lava-python", "/nope"), "--lava-python without --verify"),
+    ],
+)
+def test_an_interpreter_that_would_run_nothing_is_refused(
+    run, model: Path, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = run("export", model, *words, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_verify_takes_an_interpreter_for_lava_alone(run, model: Path, tmp_path: Path) -> None:
+    assert run("export", model, *NIR, "-o", tmp_path / "nir").exit_code == 0
+    assert "beside the target nir" in run("verify", tmp_path / "nir", "--lava-python", "/nope").stderr
+    assert run("export", model, "--target", "lava", "-o", tmp_path / "lava").exit_code == 0
+    result = run("verify", tmp_path / "lava", "--lava-python", "/nope")
+    assert result.exit_code == 2
+    assert "/nope (--lava-python)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("shape", "timing", "hint"),
+    [
+        ((1, 8, 8), Timing.ONCE, "Try: --data digits or --data npz:FILE;"),
+        ((3, 4, 4), Timing.ONCE, "Try: --data npz:FILE with an array 'inputs' of [samples, 3, 4, 4];"),
+        ((1, 8, 8), Timing.STEP, "Try: --data npz:FILE with an array 'inputs' of [samples, T, 1, 8, 8];"),
+    ],
+)
+def test_only_data_that_would_fit_are_suggested(
+    run, tmp_path: Path, shape: tuple[int, ...], timing: Timing, hint: str
+) -> None:
+    build = GraphBuilder(steps=2)
+    x = build.input("x", TensorType(shape, timing=timing))
+    x = build.add(Repeat(), x) if timing is Timing.ONCE else x
+    graph = build.graph(build.add(LIF(), x, weights={"tau": 2.0, "v_threshold": 0.5}))
+    encoder = "direct" if timing is Timing.ONCE else "frames"
+    save(Model("bare", graph, InputSpec(shape, encoder, 2)), tmp_path / "bare.pt")
+    for words in (("estimate",), ("export", *NIR, "-o", tmp_path / "out")):
+        result = run(*words, tmp_path / "bare.pt")
+        assert result.exit_code == 2
+        assert hint in result.stderr
+
+
+def test_what_is_no_export_is_said_in_plain_words(run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    for name, said in (
+        ("absent", "absent: there is no such folder"),
+        ("file", "file: a file"),
+        ("empty", "empty/manifest.json: there is no such file"),
+    ):
+        result = run("verify", tmp_path / name)
+        assert result.exit_code == 2
+        assert said in result.stderr
+        assert "Errno" not in result.stderr
