@@ -99,8 +99,9 @@ def export(
     legal = replace(loaded, graph=passed.graph)
     batch = _batch(legal, question)
     chip = load_hardware(hardware)
-    priced = price(legal.graph, batch.inputs, legal.graph.steps, chip, question.policy, question.pipeline)
     applied = tuple(map(str, passed.applied))
+    priced = price(legal.graph, batch.inputs, legal.graph.steps, chip, question.policy, question.pipeline)
+    report = report_of(loaded, chip, question, replace(priced, passes=(*applied, *priced.passes)), batch.facts)
     write_export(
         taken,
         legal.graph,
@@ -109,7 +110,7 @@ def export(
         dialect=dialect,
         passes=applied,
         manifest=_origin(loaded),
-        report_json=report_of(legal, chip, question, priced, batch.facts).to_json(),
+        report_json=report.to_json(),
         force=force,
     )
     if written is not None:
