@@ -181,7 +181,9 @@ def test_a_reader_that_went_away_is_silent(lines):
 
 def test_control_c_is_130_and_one_word(tmp_path):
     ready = tmp_path / "ready"
-    process = child(f"import pathlib, time\npathlib.Path({str(ready)!r}).touch()\ntime.sleep(60)")
+    # A job in the background of a shell without job control hears no Ctrl-C, nor do its children unless they ask to.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    process = child(f"{heard}import pathlib, time\npathlib.Path({str(ready)!r}).touch()\ntime.sleep(60)")
     deadline = time.monotonic() + 30
     while not ready.exists() and time.monotonic() < deadline:
         time.sleep(0.02)

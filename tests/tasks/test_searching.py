@@ -248,7 +248,9 @@ def test_images_move_by_whole_pixels() -> None:
 @pytest.mark.full
 def test_ctrl_c_keeps_all_and_says_how_to_go_on(tmp_path: Path) -> None:
     words = ["-m", "cli", "search", "--out", "study", "--trials", "3000", "--epochs", "1", "--random", "0"]
-    code = "import sys; from cli.main import main; sys.argv[0] = 'spikec'; main()"
+    # A job in the background of a shell without job control hears no Ctrl-C, nor do its children unless they ask to.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heard}; import sys; from cli.main import main; sys.argv[0] = 'spikec'; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words[2:]],
         cwd=tmp_path,
