@@ -17,13 +17,18 @@ def line(
     """One line: work, pair of names, median ratio ours / peer with its range, bound, versions and machine."""
     for run in (ours, peer):
         run()  # warm
-    ratios = [_seconds(ours) / _seconds(peer) for _ in range(PAIRS)]
+    ratios = [seconds(ours) / seconds(peer) for _ in range(PAIRS)]
     spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f}, {PAIRS} pairs)"
-    where = f"Python {platform.python_version()}, torch {version('torch')}, {platform.machine()}"
-    return f"{work}   {names[0]} / {names[1]}  {spread}   {bound or 'no bound known'}   {where}"
+    return f"{work}   {names[0]} / {names[1]}  {spread}   {bound or 'no bound known'}   {where()}"
 
 
-def _seconds(run: Callable[[], object]) -> float:
+def where() -> str:
+    """Versions and machine, as every line ends."""
+    return f"Python {platform.python_version()}, torch {version('torch')}, {platform.machine()}"
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """How long one run takes."""
     started = time.perf_counter()
     run()
     return time.perf_counter() - started

@@ -29,6 +29,9 @@ NAMES = "\n".join(f"  {name}" for name in NETWORKS)
 def new(name: str, out: Path, seed: int, replay: bool, force: bool) -> None:
     """Make the reference network NAME, untrained, with weights from a seed.
 
+    NAME is that of the paper in lower case: family-blocks-width, as in Spikformer-4-384; where two data sets share it,
+    the data set stands behind the family or at the end. spikformer adds spikes to its stream, spikingformer membranes.
+
     Its graph is traced from the module and replayed against it in fp64 for images of up to 128 x 128 pixels, and
     built from the config above; the file says which. BatchNorm statistics are 0 and 1 until it is trained, so the
     firing rates of an untrained network say nothing of a trained one.

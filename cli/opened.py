@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from spikec.errors import printable
 from spikec.frontend.foreign import Reading
 from spikec.model import Model
 from spikec.tasks.opening import load, remarks_of
@@ -15,5 +16,5 @@ def opened(path: Path, reading: Reading | None = None, name: str | None = None) 
     """The model in `path`; see `spikec.tasks.opening.load` for what it takes and raises."""
     model = load(path, reading, name)
     for remark in remarks_of(model):
-        click.echo(f"{path.name}: {remark}", err=True)
+        click.echo(printable(f"{path.name}: {remark}"), err=True)
     return model

@@ -93,14 +93,17 @@ def search(
         new = "" if settings is None else f"search of {settings.space} into {folder}, seed {settings.seed}"
         click.echo(new or f"going on with {folder}: {done}", err=True)
 
+    steps = _Steps()
     try:
-        with _Steps() as steps:
+        with steps:
             found = run(settings, out=folder, resume=resume is not None, tick=steps, begun=begun)
     except KeyboardInterrupt:
         if not began:
             raise
+        done = steps.seen or resume is not None
+        kept = "all that was done is kept" if done else "nothing is done yet, and the study's folder stays"
         again = shlex.join(["spikec", "search", "--resume", str(folder)])
-        raise Stopped(f"stopped; all that was done is kept. Go on with: {again}") from None
+        raise Stopped(f"stopped; {kept}. Go on with: {again}") from None
     _print(found)
 
 
@@ -129,6 +132,7 @@ class _Steps:
     """One progress line a step of the search, on stderr."""
 
     def __init__(self) -> None:
+        self.seen = False  # whether anything was done
         self._step = ""
         self._line: Any = None  # Any: the context manager of one progress line
         self._advance: Callable[..., None] = lambda done, note="": None
@@ -141,6 +145,7 @@ class _Steps:
 
     def __call__(self, step: str, done: int, total: int, words: str) -> None:
         """Shows how far a step is."""
+        self.seen = self.seen or done > 0
         if step != self._step:
             self._close()
             self._step = step

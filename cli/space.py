@@ -71,8 +71,10 @@ def count(name: str) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draws, 0 or more.")
 def sample(name: str, number: int, seed: int) -> None:
     """Subnets of NAME, every gene drawn uniformly, as JSON: one a line."""
-    if number < 1 or seed < 0:
-        raise UsageError(f"-n {number}, --seed {seed}", expected="1 or more subnets, a seed of 0 or more")
+    if number < 1:
+        raise UsageError(f"-n {number}", expected="1 or more subnets")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}", expected="a seed of 0 or more")
     found, rng = load(name), np.random.default_rng(seed)
     click.echo(f"{number} of {found.count():,} subnets of {found.name}, seed {seed}", err=True)
     for _ in range(number):

@@ -17,13 +17,17 @@ from spikec.frontend.foreign import MAX_BYTES as MAX
 from spikec.frontend.foreign import READERS, Integrator, Reading
 from spikec.frontend.tracer import Layout
 from spikec.model import save
+from spikec.tasks.opening import remarks_of
 from spikec.tasks.showing import summary_of
 from spikec.tasks.tracing import Foreign, trace_module
 
 ARG = "A keyword argument of the factory, such as depth=4; a Python literal, else text; repeat for more."
 WEIGHTS = "State dict of torch.save(model.state_dict(), FILE); read without running code.  [default: the factory's own]"
 INPUT = "One sample's shape, without T and batch."
-LAYOUT = "Where the module takes time and batch; BX: it takes one image and repeats it itself."
+LAYOUT = (
+    "Where the module, or a .pt2, takes time and batch; BX: it takes one image and repeats it itself."
+    "  [default: TBX with --arch, else found in the file]"
+)
 STEPS = "T; under BX the number of times that the module repeats its input.  [default: 4 with --arch, else the file's]"
 DT = "Seconds a step of SOURCE, where its format has time constants in seconds (.nir)."
 INTEGRATOR = "How SOURCE's differential equations become a step (.nir); assumed aloud unless given."
@@ -36,7 +40,7 @@ MAX_BYTES = "What SOURCE's arrays may take in memory."
 @click.option("--arch-arg", "arch_args", metavar="K=V", multiple=True, help=ARG)
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help=WEIGHTS)
 @click.option("--input", "shape", metavar="3,32,32", help=INPUT)
-@click.option("--layout", type=click.Choice(get_args(Layout)), default="TBX", show_default=True, help=LAYOUT)
+@click.option("--layout", type=click.Choice(get_args(Layout)), help=LAYOUT)
 @click.option("--steps", type=int, help=STEPS)
 @click.option("--dt", type=float, help=DT)
 @click.option("--integrator", type=click.Choice(get_args(Integrator)), help=INTEGRATOR)
@@ -54,7 +58,7 @@ def trace(
     arch_args: Sequence[str],
     weights: Path | None,
     shape: str | None,
-    layout: str,
+    layout: str | None,
     steps: int | None,
     dt: float | None,
     integrator: str | None,
@@ -66,8 +70,8 @@ def trace(
 ) -> None:
     """Take a network of your own as a model: SOURCE, or PyTorch code.
 
-    SOURCE is a file of another tool, by its ending: .net (lava-dl), .nir or .onnx. It is read
-    without running anything, and what it leaves open is assumed aloud.
+    SOURCE is a file of another tool, by its ending: .net (lava-dl), .nir, .onnx or .pt2
+    (torch.export). It is read without running anything, and what it leaves open is assumed aloud.
 
     With --arch, this imports and runs the code that it names, the current folder searched first. The network is run
     once in evaluation mode, and the graph that was recorded is replayed against it in fp64 on fresh inputs: every
@@ -79,34 +83,41 @@ def trace(
       spikec trace --arch mynet.model:build --input 3,32,32 --weights sd.pt -o model.pt
       spikec trace --arch mynet.model:build --arch-arg depth=2 --input 2,64,64 --layout BTX --steps 8 -o model.pt
     """
-    _check(ctx, source, arch, shape)
+    _check(ctx, source, arch, shape, layout)
     check_output(out, force=force)
     if source is not None:
-        model = opened(source, Reading(steps, dt, max_bytes, cast("Integrator | None", integrator)), name)
+        asked = cast("Integrator | None", integrator), cast("Layout | None", layout)
+        model = opened(source, Reading(steps, dt, max_bytes, *asked), name)
     else:
         assert arch is not None
         assert shape is not None
         steps = 4 if steps is None else steps
-        foreign = Foreign(arch, shape_of(shape), cast(Layout, layout), steps, pairs(arch_args), weights, seed)
+        foreign = Foreign(arch, shape_of(shape), cast(Layout, layout or "TBX"), steps, pairs(arch_args), weights, seed)
         click.echo(f"running the code of {arch}, steps {steps}, seed {seed}", err=True)
         model = trace_module(foreign, name)
+        for remark in remarks_of(model):
+            click.echo(f"{arch}: {remark}", err=True)
     save(model, out, force=force)
     for line in summary_of(model).lines():
         click.echo(f"  {line}", err=True)
     click.echo(f"written: {out}", err=True)
 
 
-OF_CODE = ("arch_args", "weights", "shape", "layout", "seed")
+OF_CODE = ("arch_args", "weights", "shape", "seed")
 OF_FILES = ("dt", "integrator", "max_bytes")
 
 
-def _check(ctx: click.Context, source: Path | None, arch: str | None, shape: str | None) -> None:
+def _check(ctx: click.Context, source: Path | None, arch: str | None, shape: str | None, layout: str | None) -> None:
     """Raises UsageError unless there is one of SOURCE and --arch, with options of that one alone."""
     if (source is None) == (arch is None):
         found = "neither SOURCE nor --arch" if source is None else "SOURCE beside --arch"
         raise UsageError(found, expected="one of them: a file, or the code that makes a network")
     if source is not None and source.suffix not in READERS:
         raise UnknownName(source.suffix or source.name, "kind of SOURCE", READERS)
+    if layout is not None and source is not None and source.suffix != ".pt2":
+        raise UsageError(
+            f"--layout beside a {source.suffix}, which says itself where its batch is", mend="leave it out"
+        )
     given = [
         max(option.opts, key=len)
         for option in ctx.command.params

@@ -20,6 +20,8 @@ def verify(folder: Path, lava_python: str | None) -> None:
     target's own runtime, spikes of every neuron layer must be equal and membranes within 1e-9. Exit code 1 where
     anything differs, with the reasons; verdict.json is written either way.
 
+    An export to Lava is a program: this runs the run.py that is in FOLDER, so look at one that is not yours first.
+
     \b
       spikec verify out/lava
     """

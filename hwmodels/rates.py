@@ -29,6 +29,7 @@ from spikec.ir.graph import Graph, Node
 from spikec.ir.integrators import Integrator
 from spikec.ir.neurons import Neuron
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
+from spikec.ir.types import Domain, Int
 
 _TOUCHES_TIME = (Neuron, Integrator, Delay, TimeLast, TimeMean, TimeSum)
 
@@ -127,7 +128,7 @@ def published(graph: Graph, node: Node, index: int, rates: Rates) -> float:
     """The rate that was published for a node's operand.
 
     Raises:
-        DataError: there is none, or it is NaN, infinite, negative, or above 1 though the operand is spikes.
+        DataError: there is none, or it is NaN, infinite, negative, or above what its operand can be.
     """
     value = node.inputs[index]
     where = f"{node.place}, operand {index} (%{value})"
@@ -135,10 +136,18 @@ def published(graph: Graph, node: Node, index: int, rates: Rates) -> float:
     if rate is None:
         raise DataError("no rate", where=where, expected="one for each operand that is not Real")
     spikes = operand_of(graph.types[value]) is Operand.UNARY
-    if not math.isfinite(rate) or rate < 0 or (spikes and rate > 1):
+    most = _greatest(graph.types[value].domain)
+    if not 0 <= rate <= most or math.isinf(rate):
         expected = "a fraction between 0 and 1" if spikes else "a finite mean of at least 0"
+        if not spikes and math.isfinite(most):
+            expected = f"a mean of 0 to {most:g}, since the operand is {graph.types[value].domain}"
         raise DataError(f"a rate of {rate}", where=where, expected=expected)
     return rate
+
+
+def _greatest(domain: Domain) -> float:
+    """The greatest mean |n| that codes of a domain can have."""
+    return float(max(abs(domain.lo), abs(domain.hi))) if isinstance(domain, Int) else math.inf
 
 
 def check_complete(graph: Graph, policy: Policy, rates: Rates) -> None:

@@ -22,6 +22,9 @@ Kind = Literal[Synaptic, Aside]
 LEAST_PJ, MOST_PJ = 1e-6, 1e9
 """Prices of one operation that are taken: from an attojoule to a millijoule. Beyond, a unit was mistaken."""
 SHOWN = 5
+LONGEST_UNIT = 32
+UNIT = re.compile(r"[^\W\d]+( ?[*/] ?[^\W\d]+)*")
+"""What pint is asked about: names and their products. It computes powers of any size, and takes long for long texts."""
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -130,7 +133,7 @@ def read(content: bytes, path: Path | str) -> Chip:
     """
     try:
         found = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of no text, numbers too long, and lists too deep
         raise HardwareFileError(f"no TOML: {error}", where=str(path), expected="a chip file in TOML") from error
     try:
         return Chip.model_validate(found)
@@ -144,6 +147,8 @@ def check_energy_unit(unit: str) -> None:
     Raises:
         PydanticCustomError: it is not.
     """
+    if len(unit) > LONGEST_UNIT or not UNIT.fullmatch(unit):
+        raise PydanticCustomError("unit", "a unit of energy such as pJ, unknown: {u}", {"u": unit[:LONGEST_UNIT]})
     try:
         known = _units().parse_units(unit)
     # pint gives AssertionError and the tokenizer's errors for what is no expression at all.

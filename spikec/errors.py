@@ -5,7 +5,7 @@
     SpikecError                 2
     ├── UsageError              2   options that contradict each other, a value out of range
     ├── InputError              2   a file or data that cannot be read, or is malformed
-    │   ├── ModelFileError      2   model.pt, .nir, .onnx, .net
+    │   ├── ModelFileError      2   model.pt, .nir, .onnx, .pt2, .net
     │   ├── DataError           2   samples, labels, rates, an unknown --data form
     │   ├── HardwareFileError   2   chips/*.toml or a user's own
     │   └── SpaceError          2   spaces/*.toml or a user's own
@@ -68,7 +68,7 @@ class SpikecError(Exception):
             text = f"{text}; expected {self.expected}" if text else f"expected {self.expected}"
         if self.mend:
             text = f"{text.rstrip('.')}. Try: {self.mend}" if text else f"Try: {self.mend}"
-        return text
+        return printable(text)
 
     # Errors cross process borders in a search, and the default would call a subclass's __init__ with args.
     def __reduce__(self) -> tuple[Any, ...]:  # Any: what pickle's protocol asks for
@@ -100,6 +100,10 @@ class SpaceError(InputError):
     """A search space's TOML file breaks the schema, or spans no network."""
 
 
+MOST_CHOICES = 25
+"""Names that a message lists; of more, those that are nearest."""
+
+
 class UnknownName(SpikecError):
     """A name that is in no table; the nearest names are part of the message.
 
@@ -107,25 +111,40 @@ class UnknownName(SpikecError):
         found: the name asked for.
         kind: what it should name, such as 'hardware' or 'space'.
         choices: every name that would do.
+        where: the file and key.
     """
 
-    def __init__(self, found: str, kind: str, choices: Iterable[str]) -> None:
+    def __init__(self, found: str, kind: str, choices: Iterable[str], where: str = "") -> None:
         self.name = found
         self.kind = kind
         self.choices = tuple(sorted(choices))
         self.nearest = nearest(found, self.choices)
-        known = ", ".join(self.choices) or "none"
+        shown = self.choices if len(self.choices) <= MOST_CHOICES else nearest(found, self.choices, 10, 0.0)
+        known = ", ".join(shown) or "none"
+        if len(shown) < len(self.choices):
+            known += f", and {len(self.choices) - len(shown)} more"
         super().__init__(
             found=f"unknown {kind} '{found}'",
+            where=where,
             expected=f"one of: {known}",
             mend=" or ".join(self.nearest),
         )
 
 
-def nearest(name: str, choices: Sequence[str], at_most: int = 3) -> tuple[str, ...]:
+LONGEST_MESSAGE = 4000
+LONGEST_NAME = 400
+
+
+def printable(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """The text without what would steer a terminal, and cut where it is too long: it may quote a hostile file."""
+    plain = text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    return plain if len(plain) <= longest else f"{plain[:longest]}..."
+
+
+def nearest(name: str, choices: Sequence[str], at_most: int = 3, alike: float = 0.5) -> tuple[str, ...]:
     """The choices that `name` most resembles, best first; empty where nothing is near."""
     by_lower = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(name.lower(), list(by_lower), n=at_most, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=at_most, cutoff=alike)
     return tuple(by_lower[match] for match in close)
 
 
@@ -212,10 +231,11 @@ class UnsupportedOp(SpikecError):
 
     def __str__(self) -> str:
         """The count, then a line an offender with columns aligned, then what to try."""
-        path_width = max((len(o.path) for o in self.offenders), default=0)
-        op_width = max((len(o.op) for o in self.offenders), default=0)
+        rows = [tuple(printable(word, LONGEST_NAME) for word in (o.path, o.op, o.reason)) for o in self.offenders]
+        path_width = max((len(path) for path, _, _ in rows), default=0)
+        op_width = max((len(op) for _, op, _ in rows), default=0)
         lines = [self.found]
-        lines += [f"  {o.path:<{path_width}}  {o.op:<{op_width}}  {o.reason}" for o in self.offenders]
+        lines += [f"  {path:<{path_width}}  {op:<{op_width}}  {reason}" for path, op, reason in rows]
         if self.mend:
             lines.append(f"  try: {self.mend}")
         return "\n".join(lines)

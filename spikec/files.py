@@ -31,7 +31,7 @@ def check_output(path: Path, *, force: bool = False) -> None:
         OutputError: it exists and `force` is not given, it is a folder, or its folder is missing or read-only.
     """
     if path.is_dir():
-        raise OutputError("this is a folder", where=str(path), expected="a file name such as model.pt")
+        raise OutputError("this is a folder", where=str(path), expected="the name of a file")
     if path.exists() and not force:
         raise OutputError("the file exists already", where=str(path), mend="another name, or --force to replace it")
     if not path.parent.is_dir():

@@ -7,10 +7,6 @@ a calibration batch, and where it came from.
 
 from __future__ import annotations
 
-import pickle
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,27 +23,13 @@ from spikec.files import check_output, write_file
 from spikec.ir.graph import Graph
 from spikec.ir.text import parse
 from spikec.ir.types import FloatFormat, Format, IntFormat, Role, Timing, Weight
+from spikec.torch_file import read_plain
 
 FORMAT = "spikec-model"
 VERSION = 1
 CALIBRATION_SAMPLES = 256
 CALIBRATION_BYTES = 16 * 2**20
-# What a damaged file makes torch's reader raise: from the archive, and from the pickle inside it.
-_READ_FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+EXPECTED = "a model.pt written by spikec"
 
 
 @dataclass(frozen=True)
@@ -168,7 +150,7 @@ def load(path: Path) -> Model:
         raise _bad(
             path, f"a torch file, but no model of spikec (it holds {keys})", "spikec trace makes one of a network"
         )
-    if plain.get("version") != VERSION:
+    if type(plain.get("version")) is not int or plain["version"] != VERSION:
         raise _bad(
             path, f"version {plain.get('version')} of the format", f"write it again with this version ({VERSION})"
         )
@@ -176,39 +158,16 @@ def load(path: Path) -> Model:
         return _model(plain)
     except (GraphError, ModelFileError) as error:
         raise _bad(path, f"its graph, weights or calibration batch are unusable: {error}", "make it again") from error
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise _bad(path, f"the file is damaged: {type(error).__name__} {error}", "write it again") from error
 
 
-def _read(path: Path) -> object:
+def _read(path: Path) -> Any:  # Any: plain data and tensors
     if not path.exists():
         raise _bad(path, "there is no such file", "spikec new spikformer-4-384 -o model.pt makes one")
     if path.is_dir():
         raise _bad(path, "this is a folder", "name the model.pt in it")
-    try:
-        with path.open("rb") as file:
-            head = file.read(4)
-            if not head:
-                raise _bad(path, "the file is empty", "write it again")
-            if head[:2] != b"PK":
-                pickled = head[:1] == b"\x80"
-                found = (
-                    "a bare pickle, which could run any code when read" if pickled else "no file written by torch.save"
-                )
-                raise _bad(path, found, "spikec trace --arch package.module:factory --weights state_dict.pt")
-            if not zipfile.is_zipfile(file):
-                raise _bad(path, "the file is truncated", "copy or write it again")
-            with zipfile.ZipFile(file) as archive:  # torch checks no sum: a flipped bit would be another weight
-                damaged = archive.testzip()
-            if damaged is not None:
-                raise _bad(path, f"the checksum of its part '{damaged}' is wrong", "copy or write it again")
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = "it holds pickled Python objects, which could run any code when read; refused without executing it"
-        raise _bad(path, found, "spikec trace --arch package.module:factory --weights state_dict.pt") from error
-    except _READ_FAULTS as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _bad(path, f"cannot be read: {reason}", "copy or write it again") from error
+    return read_plain(path, EXPECTED, "spikec trace --arch package.module:factory --weights state_dict.pt")
 
 
 def _require_plain(value: object, where: str) -> None:
@@ -226,7 +185,7 @@ def _require_plain(value: object, where: str) -> None:
 
 
 def _bad(path: Path, found: str, mend: str) -> ModelFileError:
-    return ModelFileError(found, where=str(path), expected="a model.pt written by spikec", mend=mend)
+    return ModelFileError(found, where=str(path), expected=EXPECTED, mend=mend)
 
 
 def _plain(model: Model) -> dict[str, Any]:  # Any: plain data and tensors
@@ -258,14 +217,11 @@ def _plain(model: Model) -> dict[str, Any]:  # Any: plain data and tensors
 
 
 def _model(plain: Mapping[str, Any]) -> Model:  # Any: see _plain
-    weights = {
-        name: Weight(entry["value"].numpy(), Role(entry["role"]), _format(entry["format"]))
-        for name, entry in plain["weights"].items()
-    }
+    weights = {name: _weight(entry) for name, entry in plain["weights"].items()}
     batch = plain["calibration"]
     spec = dict(plain["input"])
-    return Model(
-        name=str(plain["name"]),
+    model = Model(
+        name=plain["name"],
         graph=parse(plain["graph"], weights),
         input=InputSpec(**{**spec, "shape": tuple(spec["shape"])}),
         class_names=tuple(plain["class_names"]),
@@ -276,6 +232,34 @@ def _model(plain: Mapping[str, Any]) -> Model:  # Any: see _plain
         architecture=plain["architecture"],
         provenance=plain["provenance"],
     )
+    _check_told(model)
+    return model
+
+
+def _weight(entry: object) -> Weight:
+    if not isinstance(entry, dict):
+        raise TypeError(f"a weight that is a {type(entry).__name__}")
+    return Weight(entry["value"].numpy(), Role(entry["role"]), _format(entry["format"]))
+
+
+def _check_told(model: Model) -> None:
+    """Raises ModelFileError where what a file says beside its graph is of no use, or contradicts the graph."""
+    spec = model.input
+    if len(model.graph.inputs) != 1:
+        raise ModelFileError(f"its graph has {len(model.graph.inputs)} inputs", expected="one")
+    (kind,) = model.graph.inputs.values()
+    encoder = "direct" if kind.timing is Timing.ONCE else "frames"
+    remarks, passes = (model.provenance.get(key, ()) for key in ("remarks", "passes"))
+    words = (model.name, spec.preprocessing, *model.class_names, *remarks, *passes)
+    facts = {
+        f"an input {spec}": (spec.shape, spec.encoder) == (kind.shape, encoder),
+        f"steps {spec.steps!r}": type(spec.steps) is int and spec.steps >= 1,
+        "names or remarks that are no text of one line": all(isinstance(w, str) and w.isprintable() for w in words),
+        "an architecture that is no dict": isinstance(model.architecture, dict | None),
+    }
+    wrong = [what for what, holds in facts.items() if not holds]
+    if wrong:
+        raise ModelFileError(f"it holds {wrong[0]}", expected=f"what is said of one sample, {kind}")
 
 
 def _plain_counts(stored: StoredCounts) -> dict[str, Any]:  # Any: plain data and tensors

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikec.errors import ModelFileError, why_unread
+from spikec.archive import read_npz
+from spikec.errors import InputError, ModelFileError
 
 MOST_BYTES = 16 * 2**30
-"""More than any network or golden run that is read whole; what declares more is refused before it is allocated."""
+"""More than any exported network that is read whole; what declares more is refused before it is allocated."""
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
@@ -35,11 +35,6 @@ def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         ModelFileError: it is missing, truncated, holds pickles, or declares more than fits.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            declared = sum(info.file_size for info in archive.infolist())
-        if declared > MOST_BYTES:
-            raise ModelFileError(f"declares {declared} bytes", where=str(path), expected=f"at most {MOST_BYTES}")
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelFileError(why_unread(error), where=str(path)) from error
+        return dict(read_npz(path))
+    except InputError as error:
+        raise ModelFileError(error.found, where=error.where or str(path), expected=error.expected) from error

@@ -210,7 +210,7 @@ def _read_manifest(path: Path) -> Mapping[str, Any]:  # Any: JSON, its keys chec
         raise ModelFileError(found, where=str(path.parent), mend=mend)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelFileError(why_unread(error), where=str(path), mend=mend) from error
     kinds = {"target": str, "dialect": str | None, "steps": int, "graph_sha256": str}
     ours = isinstance(found, dict) and all(found.get(key) == value for key, value in FORMAT.items())

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikec.archive import read_npz
 from spikec.data import digits
 from spikec.data.dataset import Split
-from spikec.errors import DataError, UnknownName, why_unread
+from spikec.errors import DataError, InputError, UnknownName, why_unread
 
 NPZ = "an .npz file with an array 'inputs'"
 PARTS = ("train", "validation", "test")
@@ -72,16 +70,18 @@ def _digits(rest: str) -> Samples:
 
 
 def _npz(rest: str) -> Samples:
+    if not rest:
+        raise DataError("npz: without a file", expected="npz:FILE")
     try:
         with Path(rest).open("rb") as file:
-            _check_magic(file, rest)
-            archive = np.load(file, allow_pickle=False)
-            held = dict(archive) if isinstance(archive, np.lib.npyio.NpzFile) else {"(one array)": archive}
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        # numpy's own words would advise to unpickle what it refused.
-        pickled = "pickle" in str(error)
-        reason = "an array of Python objects, which is not unpickled" if pickled else why_unread(error)
-        raise DataError(reason, where=rest, expected=NPZ) from error
+            head = file.read(6)
+    except OSError as error:
+        raise DataError(why_unread(error), where=rest, expected=NPZ) from error
+    _check_magic(head, rest)
+    try:
+        held = read_npz(Path(rest))
+    except InputError as error:
+        raise DataError(error.found, where=error.where or rest, expected=NPZ) from error
     if "inputs" not in held:
         raise DataError(f"no array 'inputs' (it holds {sorted(held)})", where=rest, expected="inputs [samples, ...]")
     inputs = _numbers(held["inputs"], rest)
@@ -89,11 +89,11 @@ def _npz(rest: str) -> Samples:
     return Samples(inputs, labels, np.arange(len(inputs), dtype=np.int64) if ids is None else ids, f"npz:{rest}")
 
 
-def _check_magic(file: BinaryIO, where: str) -> None:
-    """Raises DataError where the file begins as no file of numpy's does; leaves it at its beginning."""
-    head = file.read(6)
-    file.seek(0)
-    if not head.startswith((b"PK", b"\x93NUMPY")):
+def _check_magic(head: bytes, where: str) -> None:
+    """Raises DataError where a file begins as no file of several arrays does."""
+    if head.startswith(b"\x93NUMPY"):
+        raise DataError("one array without a name", where=where, expected=NPZ, mend="numpy.savez(FILE, inputs=array)")
+    if not head.startswith(b"PK"):
         found = "no file of numpy's, whatever its name" if head else "the file is empty"
         raise DataError(found, where=where, expected=NPZ)
 
@@ -110,12 +110,12 @@ def _of_each(array: NDArray[np.generic] | None, name: str, count: int, where: st
 
 def _numbers(inputs: NDArray[np.generic], where: str) -> NDArray[np.float32]:
     """The inputs in float32, found to be finite there."""
+    if inputs.dtype.kind not in "fiub":
+        raise DataError(f"'inputs' holds {inputs.dtype}", where=where, expected="numbers")
     if inputs.ndim < 2 or inputs.size == 0:
         raise DataError(
             f"'inputs' has shape {list(inputs.shape)}", where=where, expected="[samples, ...], at least one"
         )
-    if inputs.dtype.kind not in "fiub":
-        raise DataError(f"'inputs' holds {inputs.dtype}", where=where, expected="numbers")
     with np.errstate(over="ignore"):
         numbers = inputs.astype(np.float32)
     bad = int((~np.isfinite(numbers)).sum())

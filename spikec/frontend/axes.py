@@ -127,6 +127,9 @@ def regroup(view: View, target: Sequence[int]) -> Split:
         # Of one step, time fits anywhere: where no axis of its own follows, it stays with the batch.
         if group and left and left[0][:2] == ("T", 1) and following != 1:
             group.append((left.pop(0)[0], 0))
+        # So does a batch of one: it stays with the time before it.
+        if group and group[-1][0] == "T" and left and left[0][:2] == ("B", 1) and following != 1:
+            group.append((left.pop(0)[0], 0))
         groups.append(group)
     for item, size, _ in left:
         if size != 1:

@@ -23,6 +23,17 @@ def reshape(r: Recorder, y: Tensor, input: View, *sizes: Any, **named: Any) -> V
     return r.reshaped(input, y.shape)
 
 
+def squeeze(r: Recorder, y: Tensor, input: View, *dims: Any, **named: Any) -> View:  # Any: numbers, or a sequence
+    """x.squeeze: time and batch, whose sizes are the run's, must not be among what may go."""
+    given = named.get("dim", dims[0] if len(dims) == 1 else dims)
+    axes = [given] if isinstance(given, int) else list(given) or range(len(input.dims))
+    of_run = [axis for axis in axes if input.dims[axis] in (("T",), ("B",))]
+    if of_run:
+        what = "time" if input.dims[of_run[0]] == ("T",) else "the batch"
+        raise r.error(f"a squeeze that takes {what} away where its size is 1", mend="say which axis: x.squeeze(-1)")
+    return r.reshaped(input, y.shape)
+
+
 def transpose(r: Recorder, y: Tensor, input: View, dim0: int, dim1: int) -> View:
     """Two axes swapped."""
     axes = list(range(len(input.dims)))

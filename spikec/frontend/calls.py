@@ -34,7 +34,8 @@ def followed_modules(model: nn.Module, recorder: Recorder) -> Iterator[None]:
         if maker is not None:
             call = NeuronCalls(recorder, path, module, maker)
             handles.append(module.register_forward_pre_hook(call.enter, with_kwargs=True))
-            handles.append(module.register_forward_hook(call.leave, with_kwargs=True))
+            # before the network's own hooks, which are no part of the neuron
+            handles.append(module.register_forward_hook(call.leave, with_kwargs=True, prepend=True))
         elif path:
             leaf = next(module.children(), None) is None
             handles.append(module.register_forward_pre_hook(_enter(recorder, path, leaf)))
@@ -112,6 +113,8 @@ class NeuronCalls:
                 r.watch(y, None)
             return
         try:
+            for value in given:
+                r.check_whole(value)
             view = r.view(drive)
             if view is None or not results or not isinstance(drive, Tensor):
                 raise r.error("a neuron whose input does not come from the network's input, or that gives no tensor")

@@ -45,11 +45,10 @@ def fire_all(
         TraceError: time is not its first axis, or it goes on from an earlier call.
     """
     drive = r.settled_sum(drive)
-    if drive.at is not None or not drive.dims or drive.dims[0] != ("T",):
+    place, lead = ("second", "[B, T, ...]") if leaf.batch_first else ("first", "[T, B, ...]")
+    if drive.at is not None or drive.dims[leaf.batch_first : leaf.batch_first + 1] != (("T",),):
         mend = "give it [T, ...]; a SpikingJelly neuron in step mode 's' takes one step" if leaf.keeps else ""
-        raise r.error(
-            "a neuron must take time as its first axis, alone", mend=mend or "reshape to [T, B, ...] before it"
-        )
+        raise r.error(f"a neuron must take time as its {place} axis, alone", mend or f"reshape to {lead} before it")
     for name, state in states.items():
         _check_start(r, leaf, name, state, tensors[0][0])
     firing = recorded(r, path, leaf, r.settled(drive))
@@ -151,7 +150,7 @@ def recorded(r: Recorder, path: str, leaf: Leaf, drive: View) -> Firing:
     if leaf.recurrent is not None:
         kind = TensorType(x.shape, SPIKE, Timing.STEP)
         feedback = r.builder.feedback(kind, scope=r.scope, inner=True)
-        r.added.append(feedback)
+        r.note(feedback)
         x = r.add(Add(), x, _returned(r, leaf.recurrent, replace(x, value=feedback)), inner=True)
     fired = r.add(leaf.op, x, weights=leaf.weights, inner=False)
     if feedback is not None:

@@ -22,6 +22,7 @@ MAX_BYTES = 2**31
 
 Encoder = Literal["direct", "frames"]
 Integrator = Literal["euler", "exponential"]
+Layout = Literal["TBX", "BTX", "BX"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Reading:
         dt: seconds a step (NIR); the reader's default, said in a remark, unless given.
         max_bytes: that all arrays together may take in memory.
         integrator: how a differential equation becomes a step (NIR); 'euler', said in a remark, unless given.
+        layout: where the input has time and batch (.pt2), BX without time; found, and said in a remark, unless given.
 
     Raises:
         UsageError: a value out of its range.
@@ -42,6 +44,7 @@ class Reading:
     dt: float | None = None
     max_bytes: int = MAX_BYTES
     integrator: Integrator | None = None
+    layout: Layout | None = None
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
@@ -52,6 +55,8 @@ class Reading:
             raise UsageError(f"--max-bytes {self.max_bytes}", expected="1 or more")
         if self.integrator not in (None, *get_args(Integrator)):
             raise UsageError(f"--integrator {self.integrator}", expected=" or ".join(get_args(Integrator)))
+        if self.layout not in (None, *get_args(Layout)):
+            raise UsageError(f"--layout {self.layout}", expected=" or ".join(get_args(Layout)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +84,7 @@ READERS: dict[str, str] = {
     ".net": "spikec.frontend.netx.read",
     ".nir": "spikec.frontend.nir.read",
     ".onnx": "spikec.frontend.onnx.read",
+    ".pt2": "spikec.frontend.pt2.read",
 }
 """By the file's ending: the module whose function `read` is the reader."""
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from spikec.errors import ModelFileError
 from spikec.frontend.hdf5_heaps import fault_in_heaps
+from spikec.frontend.hdf5_parts import fault_in_parts
 
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 MOST_DEPTH = 64
@@ -203,6 +204,9 @@ class _Reading:
         if text is None and data.dtype.kind not in "fiub":
             return Strange(f"of type {data.dtype}")
         self.spend(data, where)
+        fault = fault_in_parts(data, self.path)
+        if fault:
+            raise self.bad(f"{where} has {fault}", "an undamaged file")
         if text is None:
             return np.asarray(data[()])
         return self.text(data, where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from spikec.errors import TraceError
@@ -79,6 +80,10 @@ class Measure:
             TraceError: they differ in shape, or by more than the bound allows.
         """
         _same_shape(what, ours, theirs)
+        finite = theirs.isfinite()
+        if self.bounds.real < float("inf") and not torch.equal(finite, ours.isfinite()):
+            raise TraceError(f"{what} is not finite where it is between network and graph in {self.bounds.name}")
+        ours, theirs = torch.where(finite, ours, 0.0), torch.where(finite, theirs, 0.0)
         difference = float((ours - theirs).abs().max())
         if not difference <= self.bounds.real * max(1.0, float(theirs.abs().max())):
             raise TraceError(f"{what} differs by {difference:.3g} between network and graph in {self.bounds.name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -10,8 +10,11 @@ from torch.overrides import TorchFunctionMode
 
 from spikec.errors import GraphError, TraceError
 from spikec.frontend.axes import AxesError, View
+from spikec.frontend.escapes import unwatched
+from spikec.frontend.feedback import Feedback
 from spikec.frontend.functions import FUNCTIONS, IN_PLACE, SHAPED_CONSTANTS, Record
 from spikec.frontend.recorder import Recorder
+from spikec.frontend.results import flat
 
 READS_DATA = frozenset(
     ("item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "equal", "allclose")
@@ -28,6 +31,7 @@ READS_SHAPE = frozenset(
         "is_contiguous",
         "is_floating_point",
         "is_complex",
+        "is_inference",
         "type",
         "__len__",
         "__hash__",
@@ -35,8 +39,13 @@ READS_SHAPE = frozenset(
         "__format__",
     )
 )
-WRITES = frozenset(("__setitem__", "__set__", "__ifloordiv__", "__imod__", "__ipow__"))
+WRITES = frozenset(("__setitem__", "__set__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__imatmul__"))
+WRITES |= {"__ifloordiv__", "__imod__", "__ipow__", "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__"}
 COMPARES = frozenset(("gt", "ge", "lt", "le", "__gt__", "__ge__", "__lt__", "__le__", "greater", "heaviside", "where"))
+
+ALIASED = "write it without changing a tensor in place, or copy before writing"
+OWN_WRITTEN = "write x = x + y in the place of x += y; change weights before the network is traced"
+KEPT = "what is carried from step to step is a neuron's: give it a method spikec_neuron() (docs/from-torch.md)"
 
 
 class Mode(TorchFunctionMode):
@@ -44,11 +53,12 @@ class Mode(TorchFunctionMode):
 
     Args:
         recorder: receives what they do.
+        feedback: knows what a loop hands to its next step.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, feedback: Feedback) -> None:
         super().__init__()
-        self.recorder = recorder
+        self.recorder, self.feedback = recorder, feedback
 
     def __torch_function__(
         self,
@@ -61,26 +71,59 @@ class Mode(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         r = self.recorder
         if r.hidden:
-            return func(*args, **kwargs)
-        flat = list(_flat((args, kwargs)))
-        if not any(map(r.follows, flat)) or func in SHAPED_CONSTANTS:
-            return r.derived(func(*args, **kwargs), of=flat)
-        refused_before = any(r.follows(value) and r.view(value) is None for value in flat)
-        record = FUNCTIONS.get(func) or IN_PLACE.get(func)
-        if record is None:
-            return _unknown(r, func, args, kwargs)
-        if refused_before:
-            return _untracked(r, func(*args, **kwargs))
-        return _written(r, func, args, kwargs, record) if func in IN_PLACE else _taken(r, func, args, kwargs, record)
+            with unwatched():
+                return func(*args, **kwargs)
+        if func in FUNCTIONS:
+            args = self.feedback.taken(func, args)
+        taken = flat((args, kwargs))
+        _check_writes(r, func, taken)
+        if not any(map(r.follows, taken)) and not any(map(r.holds, taken)):
+            return r.derived(func(*args, **kwargs), of=taken)
+        with unwatched():
+            if func in SHAPED_CONSTANTS:
+                return r.derived(func(*args, **kwargs), of=taken)
+            return _followed(r, func, args, kwargs, taken)
 
 
-def _flat(value: object) -> Iterator[object]:
-    """Everything in lists, tuples and dicts, however deep."""
-    if isinstance(value, (list, tuple, Mapping)):
-        for element in value.values() if isinstance(value, Mapping) else value:
-            yield from _flat(element)
-    else:
-        yield value
+def _followed(
+    r: Recorder, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], taken: Sequence[object]
+) -> Any:  # Any: torch
+    """Runs and records a function that takes a tensor from the input."""
+    refused = any(r.follows(value) and r.view(value) is None for value in taken)
+    record = FUNCTIONS.get(func) or IN_PLACE.get(func)
+    if record is None:
+        return _unknown(r, func, args, kwargs)
+    if not _known(r, taken) or refused:
+        return _untracked(r, func(*args, **kwargs))
+    return _written(r, func, args, kwargs, record) if func in IN_PLACE else _taken(r, func, args, kwargs, record)
+
+
+def _known(r: Recorder, taken: Sequence[object]) -> bool:
+    """Whether every operand is what it was when it was recorded, and all that holds the input's numbers is followed."""
+    try:
+        for value in taken:
+            r.check_whole(value)
+            if not r.follows(value) and r.holds(value):
+                raise r.error("a tensor that shares memory with one that comes from the input", ALIASED)
+    except TraceError as error:
+        r.refuse(error)
+        return False
+    return True
+
+
+def _check_writes(r: Recorder, func: Callable[..., Any], taken: Sequence[object]) -> None:
+    """Refuses to write into a tensor of the network itself, and to use one that an earlier run left behind."""
+    name = getattr(func, "__name__", "")
+    target = taken[0] if taken else None
+    if writes(name) and isinstance(target, Tensor) and (own := r.own.owner(target)):
+        r.refuse(r.error(f"'{own}' of the network itself is written to by {name}", mend=OWN_WRITTEN))
+    if r.before is not None and name not in READS_SHAPE and any(r.before.follows(value) for value in taken):
+        r.refuse(r.error(f"{name} takes a tensor that the network kept from an earlier call", mend=KEPT))
+
+
+def writes(name: str) -> bool:
+    """Whether torch's function of this name writes into its first operand."""
+    return name in WRITES or (name.endswith("_") and not name.endswith("__"))
 
 
 def _taken(
@@ -90,6 +133,8 @@ def _taken(
     views = _recorded(r, func, record, y, _seen(r, args), _seen(r, kwargs))
     if isinstance(y, Tensor):
         y = y.view_as(y) if any(y is a for a in args) else y
+        if y.is_floating_point() and y.dtype.itemsize < r.dtype.itemsize:
+            r.remark_format(y.dtype)
         return r.watch(y, views if isinstance(views, View) else None)
     parts = views if isinstance(views, tuple) else (None,) * len(y)
     return type(y)(r.watch(part, view) for part, view in zip(y, parts, strict=True))
@@ -98,14 +143,14 @@ def _taken(
 def _written(
     r: Recorder, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], record: Record
 ) -> Any:  # Any: torch
-    """x += y: x is another value from now on; what else is seen of its memory is found by `check_unmodified`."""
+    """x += y: x is another value from now on, and what else is seen of its memory is written over."""
     target = args[0]
-    if r.own.name(target):
-        raise r.error(f"'{r.own.name(target)}' of the network itself is written to", mend="write x = x + y")
+    if not r.follows(target) and r.own.owner(target):
+        return func(*args, **kwargs)  # refused by _check_writes
     before = [target.clone() if not r.follows(target) else r.view(target), *_seen(r, args[1:])]
     y = func(*args, **kwargs)
     view = _recorded(r, func, record, y, before, _seen(r, kwargs))
-    return r.rewatch(y, view if isinstance(view, View) else None)
+    return r.written(y, view if isinstance(view, View) else None)
 
 
 def _seen(r: Recorder, value: Any) -> Any:  # Any: arguments, with views in the place of followed tensors
@@ -149,21 +194,23 @@ def _unknown(
         r.refuse(r.error(f"{name} reads a tensor's numbers, on which the graph would then depend"))
         return func(*args, **kwargs)
     y = func(*args, **kwargs)
-    if name in READS_SHAPE and not any(isinstance(result, Tensor) for result in _flat(y)):
+    if name in READS_SHAPE and not any(isinstance(result, Tensor) for result in flat(y)):
         return y
-    writes = name in WRITES or (name.endswith("_") and not name.endswith("__"))
-    mend = "write it without changing a tensor in place" if writes else ""
+    written = writes(name)
+    mend = "write it without changing a tensor in place" if written else ""
     if attribute in COMPARES:
         mend = "give the neuron's module a method spikec_neuron() (docs/from-torch.md)"
     r.refuse(r.error(f"the function '{attribute}' is not taken", mend=mend))
-    if writes and isinstance(args[0], Tensor):
-        r.rewatch(args[0], None)
+    if written and args and isinstance(args[0], Tensor):
+        if r.own.owner(args[0]):
+            return y
+        r.written(args[0], None)
     return _untracked(r, y)
 
 
 def _untracked(r: Recorder, y: Any) -> Any:  # Any: torch
     """The result of a function that was refused: from the input, but no value of the graph."""
-    for part in _flat(y):
+    for part in flat(y):
         if isinstance(part, Tensor):
-            r.rewatch(part, None)
+            r.watch(part, None)
     return y

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from spikec.frontend.memory import storage_of
 from spikec.ir.builder import WeightLike
 from spikec.ir.types import Role, weight_of
 
@@ -32,6 +33,9 @@ class OwnTensors:
         self.computed = False
         self._parameters = {id(p): name for name, p in model.named_parameters()}
         self._buffers = {id(b): name for name, b in model.named_buffers()}
+        # held, so that ids and memory stay their own: a neuron puts new tensors in the place of its buffers
+        self._held = (*model.named_parameters(), *model.named_buffers())
+        self._memory = {place: name for name, tensor in self._held if (place := storage_of(tensor))}
         self._learnt = frozenset(self._parameters.values())
         self._derived: dict[int, tuple[Tensor, frozenset[str]]] = {}
         self._given: dict[str, Hashable] = {}
@@ -40,6 +44,10 @@ class OwnTensors:
     def name(self, tensor: object) -> str:
         """Its path in the network; empty for what is no tensor of its own."""
         return self._parameters.get(id(tensor)) or self._buffers.get(id(tensor), "")
+
+    def owner(self, tensor: Tensor) -> str:
+        """The path of the network's own tensor that `tensor` is, or shares memory with; empty for any other."""
+        return self.name(tensor) or self._memory.get(storage_of(tensor), "")
 
     def role(self, tensor: object) -> Role:
         """Parameter, also where computed from one; statistic for a buffer; else constant."""

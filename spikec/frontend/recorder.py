@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Hashable, Mapping, Sequence
+import sys
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from spikec.errors import TraceError
+from spikec.frontend import lines
 from spikec.frontend.axes import AxesError, Dims, View, merged, regroup
 from spikec.frontend.firing import Firing, Place
+from spikec.frontend.memory import COUNTED, OWN_REFERENCES, Memory
 from spikec.frontend.naming import Given, OwnTensors
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.op import Op
@@ -20,9 +22,8 @@ from spikec.ir.shapes import Reshape, Transpose
 from spikec.ir.time import Repeat, TimeLast, TimeSum
 from spikec.ir.types import Timing
 
-_OWN = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 SAME_EACH_STEP = (
-    "do the same at every step, on that step's tensors; feedback is a neuron's: snn.RLeaky, spikec_neuron()"
+    "do the same at every step, on that step's tensors; feedback is a neuron's (snn.RLeaky), or begins as zeros"
 )
 
 
@@ -40,11 +41,16 @@ class Recorder:
         own: the network's own tensors.
         dtype: in which the network computes.
         scopes: module paths now being executed, with whether each is a leaf.
+        before: an earlier recording of the network, whose tensors this one must not meet.
         hidden: above 0 while inside a neuron, whose own arithmetic is no part of the graph.
         firings: of each neuron, by its path.
         calls: of each neuron, by its path.
         outputs: views of the network's results.
         offenders: everything that stands in the way.
+        remarks: what is to be said of the network, by what it is about.
+        added: names of the nodes, in order.
+        lines: of the user's code, by the node that it added.
+        memory: of the tensors that are followed.
     """
 
     builder: GraphBuilder
@@ -52,12 +58,16 @@ class Recorder:
     own: OwnTensors
     dtype: torch.dtype = torch.float32
     scopes: list[tuple[str, bool]] = field(default_factory=lambda: [("", False)])
+    before: Recorder | None = None
     hidden: int = 0
     firings: dict[str, list[Firing]] = field(default_factory=dict)
     calls: dict[str, list[Place]] = field(default_factory=dict)
     outputs: list[View] = field(default_factory=list)
     offenders: list[TraceError] = field(default_factory=list)
+    remarks: dict[str, str] = field(default_factory=dict)
     added: list[str] = field(default_factory=list)
+    lines: dict[str, Sequence[lines.Place]] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
     _views: dict[int, tuple[Tensor, View | None, int]] = field(default_factory=dict)
     _moves: dict[tuple[str, Op], str] = field(default_factory=dict)
     _states: dict[int, tuple[Tensor, str, Firing, int]] = field(default_factory=dict)
@@ -66,6 +76,7 @@ class Recorder:
     _first: dict[Hashable, str] = field(default_factory=dict)
     _twins: dict[str, str] = field(default_factory=dict)
     _spares: set[str] = field(default_factory=set)
+    _sweep_at: int = 8
 
     @property
     def steps(self) -> int:
@@ -99,29 +110,68 @@ class Recorder:
         """
         if view is not None and view.torch_shape != tuple(tensor.shape):
             raise self.error(f"axes were lost: {list(tensor.shape)} is followed as {list(view.torch_shape)}")
-        if id(tensor) in self._views:
-            self.check_unmodified()  # a neuron may write into what it takes and give that
-        # the tensor is held, so that its id stays its own; its version counts writes, those through aliases too
-        self._views[id(tensor)] = (tensor, view, tensor._version)
+        with self.aside():
+            # the tensor is held, so that its id stays its own; its version counts writes, those through aliases too
+            self._views[id(tensor)] = (tensor, view, _version(tensor))
+            self.memory.hold(tensor)
+            if len(self._views) >= self._sweep_at:
+                self._sweep()
         return tensor
 
-    def rewatch(self, tensor: Tensor, view: View | None) -> Tensor:
-        """Remembers what `tensor` is now that it was written to; its aliases are found by `check_unmodified`."""
-        self._views.pop(id(tensor), None)
-        return self.watch(tensor, view)
+    def _sweep(self) -> None:
+        """Lets go of the tensors that nobody but this recording can reach, as the network itself would.
 
-    def check_unmodified(self) -> None:
-        """Checks that no followed tensor was written to after it was recorded.
+        Memory that is used again is several times as fast as memory that was never used.
+        """
+        for number, (tensor, _, _) in list(self._views.items()) if COUNTED else ():
+            if sys.getrefcount(tensor) <= OWN_REFERENCES and not self.memory.shared(tensor):
+                self.memory.drop(tensor)
+                del self._views[number]
+        self._sweep_at = len(self._views) + max(6, len(self._views) // 8)  # often, but not for every tensor of many
+
+    def holds(self, tensor: object) -> bool:
+        """Whether `tensor` has memory that holds what comes from the input, be it a tensor that is not followed."""
+        if not isinstance(tensor, Tensor):
+            return False
+        with self.aside():
+            return self.memory.holds(tensor)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While it is entered, what is done to tensors is no work of the network."""
+        self.hidden += 1
+        try:
+            yield
+        finally:
+            self.hidden -= 1
+
+    def written(self, target: Tensor, view: View | None) -> Tensor:
+        """Remembers what `target` is now that the running line wrote into it, and that its aliases are written over."""
+        with self.aside():
+            self.memory.write(target, lines.said(lines.running()))
+        return self.watch(target, view)
+
+    def check_whole(self, tensor: object) -> None:
+        """Checks that a tensor that is about to be used still holds what it held when it was recorded.
 
         Raises:
-            TraceError: one was, by an in-place function or through an alias.
+            TraceError: something was written over it; names the line that did, where that is known.
         """
-        for tensor, view, version in self._views.values():
-            if view is not None and tensor._version != version:
-                raise TraceError(
-                    f"the tensor of '%{view.value}' was written to in place after it was computed",
-                    mend="write x = x + y in the place of x += y, and copy before writing",
-                )
+        if id(tensor) not in self._views:
+            return
+        held, view, version = self._views[id(tensor)]
+        writer = self.memory.written_over(tensor)
+        with self.aside():
+            written = bool(writer) or _version(held) != version
+        if view is None or not written:
+            return
+        mend = "write x = x + y in the place of x += y, and copy before writing"
+        found = f"the tensor of '%{view.value}' was written to in place after it was computed"
+        used = lines.said(lines.running())
+        if writer or not used:
+            used = f"used again by {used}" if used else "given as an output"
+            raise TraceError(f"{found}, and is {used}", where=writer or self.line_of(view.value), mend=mend)
+        raise self.error(f"{found}, and is used here", mend)
 
     def canonical(self, value: str) -> str:
         """The node of which `value` is a twin, or itself."""
@@ -138,8 +188,9 @@ class Recorder:
 
     @property
     def dead(self) -> set[str]:
-        """Nodes that are left away where nothing takes them: they repeat another one, or are no work."""
-        return self._spares | self._twins.keys()
+        """Nodes that are left away where nothing takes them: they repeat another one, or are no work; no neurons."""
+        neurons = {name for firings in self.firings.values() for firing in firings for name in firing.nodes}
+        return (self._spares | self._twins.keys()) - neurons
 
     def add(
         self,
@@ -176,7 +227,7 @@ class Recorder:
             names, values = self.own.weights(weights, self.scope)
             inputs = [view.value for view in met]
             name = self.builder.add(op, *inputs, scope=self.scope, inner=inner, weights=values, names=names)
-            self.added.append(name)
+            self.note(name)
             if self._first.setdefault(key, name) != name:
                 self._twins[name] = self._first[key]
             if isinstance(op, TimeSum):
@@ -265,7 +316,7 @@ class Recorder:
         name = self._moves.get((view.value, op))
         if name is None:
             name = self.builder.add(op, view.value, scope=self.container, inner=True)
-            self.added.append(name)
+            self.note(name)
             self._moves[view.value, op] = name
             twin = self._moves.setdefault((self.canonical(view.value), op), name)
             if twin != name:
@@ -311,15 +362,30 @@ class Recorder:
         if str(error) not in map(str, self.offenders):
             self.offenders.append(error)
 
+    def remark_format(self, dtype: torch.dtype) -> None:
+        """Remembers that the running line computes in a smaller format than the network has."""
+        line = lines.said(lines.running())
+        self.remarks.setdefault(str(dtype), f"{line} computes in {dtype}, to which the graph does not round")
+
+    def note(self, name: str) -> None:
+        """Remembers that the running line added the node."""
+        self.added.append(name)
+        self.lines[name] = lines.running()
+
+    def line_of(self, value: str) -> str:
+        """The line that added the node of a value; empty for an input."""
+        return lines.said(self.lines.get(value) or self.lines.get(value.rpartition(".")[0], ()))
+
     def error(self, message: str, mend: str = "") -> TraceError:
         """A TraceError with the module path and the line of user code that is running."""
         where = f"module '{self.scope}'" if self.scope else "the network"
-        for frame in reversed(traceback.extract_stack()):
-            if not frame.filename.startswith(_OWN) and "<" not in frame.filename:
-                where += f", {Path(frame.filename).name}:{frame.lineno}: {frame.line}"
-                break
-        return TraceError(message, where=where, mend=mend)
+        line = lines.said(lines.running())
+        return TraceError(message, where=f"{where}, {line}" if line else where, mend=mend)
 
     def following(self, error: AxesError) -> TraceError:
         """The same error as a TraceError that says where."""
         return self.error(str(error), mend="keep time and batch as whole axes")
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version

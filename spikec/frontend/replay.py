@@ -10,67 +10,100 @@ the real values do is reported.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from spikec.frontend.firing import Firing
-from spikec.frontend.measure import DOUBLE, SINGLE, Measure
+from spikec.frontend.measure import DOUBLE, SINGLE, Bounds, Measure
+from spikec.frontend.preconditions import copied
 from spikec.frontend.recorder import Recorder
 from spikec.frontend.rerun import Rerun, as_torch
 from spikec.ir.edit import assemble
 from spikec.ir.graph import Graph, Node
-from spikec.ir.types import Int, TensorType, Timing
+from spikec.ir.types import Int, Real, TensorType, Timing
 from spikec.run.interp import Interpreter
 
 BATCHES = (1, 4)
+SCALES = (-1.0, -1e2, -1e4)
+"""Of samples that are far from the others, on both sides of 0: what depends on data shows there."""
 LEAST_DRIVES = 4096  # that a neuron is compared on, each step
 
 
-def replay(model: nn.Module, graph: Graph, recorder: Recorder, layout: str) -> list[str]:
-    """Compares graph and network at two batch sizes and, where the input has time, at another T; gives remarks.
+def replay(
+    model: nn.Module, graph: Graph, recorder: Recorder, layout: str, sizes: Sequence[tuple[int, int]] = ()
+) -> tuple[str, list[str]]:
+    """Compares graph and network at two batch sizes and, where the input has time, at another T.
+
+    Gives the precision in which it did, and remarks.
+
+    Args:
+        model: the network.
+        graph: of it.
+        recorder: of it.
+        layout: where it takes time and batch.
+        sizes: T and B to compare at instead, of a network that runs at no others.
 
     Raises:
         TraceError: a spike differs in fp64, or a real value by more than 1e-9, or in fp32 by more than rounding;
             names the first layer that does.
     """
-    double = Rerun(copy.deepcopy(model).double(), recorder, layout, torch.float64)
+    double = Rerun(copied(model).double(), recorder, layout, torch.float64)
     steps, batch = recorder.sizes
     ((_, kind),) = graph.inputs.items()
     reason = double.why_not(_sample(double, kind, steps, batch), steps)
     if not reason:
-        _compare_all(double, graph, Measure(DOUBLE))
-        return []
-    single, measure = Rerun(copy.deepcopy(model).float(), recorder, layout, torch.float32), Measure(SINGLE)
-    _compare_all(single, graph, measure)
-    return [f"the network does not run in fp64 ({reason}), so it was replayed in fp32: {measure.said()}"]
+        _compare_all(double, graph, Measure(DOUBLE), sizes)
+        return DOUBLE.name, []
+    single, measure = Rerun(copied(model).float(), recorder, layout, torch.float32), Measure(SINGLE)
+    _compare_all(single, graph, measure, sizes)
+    return SINGLE.name, [f"the network does not run in fp64 ({reason}), so it was replayed in fp32: {measure.said()}"]
 
 
-def _compare_all(run: Rerun, graph: Graph, measure: Measure) -> None:
+def in_own_format(model: nn.Module, graph: Graph, recorder: Recorder, layout: str) -> list[str]:
+    """How far a network of half precision differs from its graph in that precision; a remark."""
+    measure = Measure(Bounds(str(recorder.dtype), float("inf"), 1.0))
+    _free(Rerun(copied(model), recorder, layout, recorder.dtype), graph, measure, graph.steps, BATCHES[1])
+    return [f"run as it is, in {recorder.dtype}, the network differs from the graph: {measure.said()}"]
+
+
+def _compare_all(run: Rerun, graph: Graph, measure: Measure, sizes: Sequence[tuple[int, int]]) -> None:
     ((_, kind),) = graph.inputs.items()
     longer = [(graph.steps + 1, 3)] if kind.timing is Timing.STEP else []
-    for steps, batch in [*((graph.steps, batch) for batch in BATCHES), *longer]:
+    for steps, batch in sizes or [*((graph.steps, batch) for batch in BATCHES), *longer]:
         _free(run, graph, measure, steps, batch)
         _forced(run, graph, measure, steps, batch)
+    if not sizes:
+        _free(run, graph, measure, graph.steps, len(SCALES), SCALES)
+    else:  # as many samples a run as the network takes
+        steps, batch = max(sizes, key=lambda size: size[1])
+        for first in range(0, len(SCALES), batch):
+            _free(run, graph, measure, steps, batch, [SCALES[(first + n) % len(SCALES)] for n in range(batch)])
 
 
-def _free(run: Rerun, graph: Graph, measure: Measure, steps: int, batch: int) -> None:
+def _free(run: Rerun, graph: Graph, measure: Measure, steps: int, batch: int, scales: Sequence[float] = ()) -> None:
     """Compares every spike, state and output of an undisturbed run."""
     ((name, kind),) = graph.inputs.items()
     x = _sample(run, kind, steps, batch)
+    if scales and isinstance(kind.domain, Real):
+        x = (2 * x - 1) * torch.tensor(scales, dtype=x.dtype).reshape(-1, *(1 for _ in kind.shape))
     seen = run.network(x, steps)
     known = {view.value: view for firing in run.firings for view in (firing.spikes, *firing.states.values())}
     keep = [value for value in known if value in graph.types]
-    values = Interpreter(run.dtype).run(graph, {name: x.numpy()}, steps, [*keep, *graph.outputs])
+    exact = torch.float32 if run.dtype.itemsize < 4 else run.dtype
+    values = Interpreter(exact).run(graph, {name: x.to(exact).numpy()}, steps, [*keep, *graph.outputs])
     for firing in run.firings:
-        place = f"module '{firing.path}', {steps} steps, batch {batch}"
+        place = f"module '{firing.path}', {steps} steps, batch {batch}{_line(run, firing.spikes.value)}"
         measure.spikes(place, as_torch(values[firing.spikes.value], firing.spikes), seen.spikes(firing))
         for suffix, theirs in seen.states(firing).items():
             view = firing.states[suffix]
-            measure.reals(f"the state '{suffix}' of neuron '{firing.path}'", as_torch(values[view.value], view), theirs)
-    _check_outputs(run.recorder, measure, values, seen.outputs)
+            measure.reals(
+                f"the state '{suffix}' of neuron '{firing.path}'{_line(run, view.value)}",
+                as_torch(values[view.value], view),
+                theirs,
+            )
+    _check_outputs(run, measure, values, seen.outputs)
 
 
 def _forced(run: Rerun, graph: Graph, measure: Measure, steps: int, batch: int) -> None:
@@ -81,8 +114,8 @@ def _forced(run: Rerun, graph: Graph, measure: Measure, steps: int, batch: int) 
     values = Interpreter(run.dtype).run(cut, {name: x.numpy() for name, x in data.items()}, steps, names)
     for firing in run.firings:
         ours = as_torch(values[firing.drive.value], firing.drive)
-        measure.reals(f"the input of neuron '{firing.path}'", ours, seen.drive(firing))
-    _check_outputs(run.recorder, measure, values, seen.outputs)
+        measure.reals(f"the input of neuron '{firing.path}'{_line(run, firing.spikes.value)}", ours, seen.drive(firing))
+    _check_outputs(run, measure, values, seen.outputs)
     for firing in run.firings:
         _compare_neuron(run, graph, measure, firing, steps, batch)
 
@@ -119,7 +152,8 @@ def _drives(run: Rerun, graph: Graph, firing: Firing, neuron: Node, kind: Tensor
     threshold, tau = (weights.get(slot, torch.ones(())).to(run.dtype) for slot in ("v_threshold", "tau"))
     grid, of_tau, off = (_random(run, kind, steps, batch) for _ in range(3))
     unit = torch.where(threshold == 0, 1.0, threshold) * torch.where(of_tau < 0.5, 1.0, tau)
-    if firing.leaf.recurrent is not None:  # its sums are rounded in another order, which shows beside the threshold
+    # what rounds otherwise, as sums in another order do, shows it beside the threshold
+    if firing.leaf.recurrent is not None or not firing.leaf.exact:
         return (grid * 5 - 1) * unit
     drive = (grid * 40 - 8).round() / 8 * unit
     beside = torch.nextafter(drive, torch.where(off < 0.25, -torch.inf, torch.inf).to(drive.dtype))
@@ -140,6 +174,13 @@ def _sample(run: Rerun, kind: TensorType, steps: int, batch: int) -> Tensor:
     return x
 
 
-def _check_outputs(r: Recorder, measure: Measure, values: Mapping[str, Tensor], outputs: Sequence[Tensor]) -> None:
-    for view, theirs in zip(r.outputs, outputs, strict=True):
-        measure.reals(f"the output '{view.value}'", as_torch(values[view.value], view), theirs)
+def _check_outputs(run: Rerun, measure: Measure, values: Mapping[str, Tensor], outputs: Sequence[Tensor]) -> None:
+    for view, theirs in zip(run.recorder.outputs, outputs, strict=True):
+        what = f"the output '{view.value}'{_line(run, view.value)}"
+        measure.reals(what, as_torch(values[view.value], view), theirs)
+
+
+def _line(run: Rerun, value: str) -> str:
+    """Where a value is computed, to be said behind what it is."""
+    line = run.recorder.line_of(value)
+    return f" ({line})" if line else ""

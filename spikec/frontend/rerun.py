@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from spikec.errors import TraceError
+from spikec.frontend import lines
 from spikec.frontend.axes import View
 from spikec.frontend.firing import Firing, Place, order_of
 from spikec.frontend.neurons.leaf import Leaf
 from spikec.frontend.neurons.table import reset
 from spikec.frontend.recorder import Recorder
+from spikec.frontend.recording import uncompiled
 from spikec.frontend.results import USERS_FAULTS, results_of
 
 
@@ -94,18 +96,21 @@ class Rerun:
         r = self.recorder
         places = {path: order_of(firings, r.calls[path], steps) or [] for path, firings in r.firings.items()}
         seen: dict[str, list[Call]] = {path: [] for path in places}
-        with torch.no_grad(), self._looked_at(places, seen, self._in_torchs_axes(forced or {})):
+        with torch.no_grad(), uncompiled(), self._looked_at(places, seen, self._in_torchs_axes(forced or {})):
             try:
-                y = self.model(x.transpose(0, 1) if self.layout == "BTX" else x)
+                # a copy, since a network may write into what it takes
+                y = self.model((x.transpose(0, 1) if self.layout == "BTX" else x).clone())
             except USERS_FAULTS as error:
                 raise TraceError(
                     f"the network fails on an input of {list(x.shape)} in {self.dtype}: {error}",
+                    where=lines.said(lines.raised(error)),
                     mend="take sizes from the input (x.shape), not from numbers in the code",
                 ) from error
         for path, calls in seen.items():
             if len(calls) != len(places[path]):
                 raise TraceError(f"the neuron '{path}' was called {len(places[path])} times, then {len(calls)}")
         outputs = [result if isinstance(result, Tensor) else torch.stack(list(result)) for result in results_of(y)]
+        outputs = [output.detach() for output in outputs]  # forward may turn gradients on
         return Seen(outputs, [call for calls in seen.values() for call in calls])
 
     def why_not(self, x: Tensor, steps: int) -> str:
@@ -121,13 +126,14 @@ class Rerun:
         """The spikes of a neuron alone, of drives of all steps in torch's axes."""
         module, leaf = self.model.get_submodule(firing.path), firing.leaf
         reset(module)
-        with torch.no_grad():
+        run = module.forward  # without the network's own hooks, which are no part of the neuron
+        with torch.no_grad(), uncompiled():
             if not leaf.stepped:
-                return _several(module(drive))[0].to(self.dtype)
+                return _several(run(drive))[0].to(self.dtype)
             states: Sequence[Tensor | None] = [None] * len(leaf.states)
             spikes = []
             for x in drive:
-                results = [y.to(x.dtype) for y in _several(module(x, *states) if leaf.takes else module(x))]
+                results = [y.to(x.dtype) for y in _several(run(x, *states) if leaf.takes else run(x))]
                 _keep_format(module, leaf, x.dtype)
                 given = dict(zip(given_states(leaf), results[1:], strict=False))
                 states = [given.get(name, results[0]) for name in leaf.states]
@@ -152,13 +158,18 @@ class Rerun:
                 # snnTorch's spikes are fp32 whatever its membrane is
                 results = [result.to(drive.dtype) for result in _several(y)]
                 _keep_format(module, firing.leaf, drive.dtype)
-                calls.append(Call(place, drive, results))
+                # copies, since the network may write into them afterwards
+                calls.append(Call(place, drive.detach().clone(), [result.detach().clone() for result in results]))
                 given = _forced(firing, step, results, forced)
+                _keep_forced(module, firing, step, forced)
                 return type(y)(given) if isinstance(y, (tuple, list)) else given[0]
 
             return look
 
-        handles = [self.model.get_submodule(path).register_forward_hook(hook(path), with_kwargs=True) for path in seen]
+        handles = [
+            self.model.get_submodule(path).register_forward_hook(hook(path), with_kwargs=True, prepend=True)
+            for path in seen
+        ]
         try:
             yield
         finally:
@@ -190,7 +201,7 @@ def _forced(
 
     def instead(view: View, result: Tensor) -> Tensor:
         whole = forced.get(view.value)
-        return result if whole is None else whole if step is None else whole[step]
+        return result if whole is None else (whole if step is None else whole[step]).clone()
 
     changed = [instead(firing.spikes, results[0]), *results[1:]]
     for place, name in enumerate(given_states(firing.leaf), start=1):
@@ -198,6 +209,17 @@ def _forced(
         if suffix:
             changed[place] = instead(firing.states[suffix], results[place])
     return changed
+
+
+def _keep_forced(module: nn.Module, firing: Firing, step: int | None, forced: Mapping[str, Tensor]) -> None:
+    """Lets a module keep the states that it is made to give, for a network that reads them there."""
+    for name, suffix in firing.leaf.states.items() if firing.leaf.keeps else ():
+        whole = forced.get(firing.states[suffix].value) if suffix else None
+        if whole is not None and step is not None:
+            setattr(module, name, whole[step])
+        elif whole is not None:
+            setattr(module, name, whole[-1])
+            setattr(module, f"{name}_seq", whole)
 
 
 def as_torch(value: Tensor, view: View) -> Tensor:

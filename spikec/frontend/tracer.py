@@ -8,34 +8,27 @@ neurons are leaves (`spikec.frontend.calls`): those of snnTorch and SpikingJelly
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from spikec.errors import TraceError, UsageError, VerifyError
-from spikec.frontend.axes import Dims, View
-from spikec.frontend.calls import followed_modules
-from spikec.frontend.firing import order_of
-from spikec.frontend.mode import Mode
-from spikec.frontend.naming import OwnTensors
+from spikec.errors import TraceError, UsageError
+from spikec.frontend.again import check_again
+from spikec.frontend.foreign import Layout
 from spikec.frontend.neurons.leaf import Neuron
-from spikec.frontend.neurons.table import reset
+from spikec.frontend.neurons.table import maker_of, reset
+from spikec.frontend.preconditions import check_network, copied
 from spikec.frontend.recorder import Recorder
-from spikec.frontend.replay import replay
-from spikec.frontend.results import USERS_FAULTS, results_of
-from spikec.frontend.steps import stacked
-from spikec.ir.builder import GraphBuilder
-from spikec.ir.edit import assemble
+from spikec.frontend.recording import Asked, finished, record
+from spikec.frontend.replay import in_own_format, replay
 from spikec.ir.graph import Graph
 from spikec.ir.types import REAL, Domain, TensorType, Timing
 
 __all__ = ["Layout", "Neuron", "Traced", "trace", "traced"]
 
-Layout = Literal["TBX", "BTX", "BX"]
 HALVES = (torch.float16, torch.bfloat16)
 LISTED = 6
 
@@ -47,10 +40,12 @@ class Traced:
     Args:
         graph: verified.
         remarks: what was assumed, left away or found to differ, a sentence each.
+        replayed: the precision in which it was replayed against the network, fp64 or fp32; empty where it was not.
     """
 
     graph: Graph
     remarks: tuple[str, ...] = ()
+    replayed: str = ""
 
 
 def trace(
@@ -93,21 +88,26 @@ def traced(
     Raises:
         TraceError: the network cannot be taken, or the graph does not do what the network does.
     """
-    if model.training or any(m.training for m in model.modules()):
-        raise TraceError("the network is in training mode", mend="call .eval() first")
     if steps < 1:
         raise UsageError(f"steps must be at least 1, found {steps}")
+    check_network(model)
     kind = TensorType(tuple(shape), domain, Timing.ONCE if layout == "BX" else Timing.STEP)
+    asked = Asked(kind, layout, steps, name)
     remarks = [STATEFUL] if reset(model) else []
-    recorder = record(model, kind, layout, steps, name)
+    recorder = first = record(model, asked, asked.sizes)
     if recorder.own.computed:
-        recorder = _in_double(model, kind, layout, steps, name) or recorder
+        recorder = _in_double(model, asked) or recorder
     graph = finished(recorder)
-    remarks += [*_unused(recorder), *_half(recorder)]
+    remarks += [*_unused(recorder), *_rounding(recorder), *first.remarks.values(), *_half(recorder)]
+    replayed = ""
     if check:
-        remarks += replay(model, graph, recorder, layout)
+        check_again(model, asked, first)
+        replayed, said = replay(model, graph, recorder, layout)
+        remarks += said
+        if first.remarks or first.dtype in HALVES:
+            remarks += in_own_format(model, graph, first, layout)
     reset(model)
-    return Traced(graph, tuple(remarks))
+    return Traced(graph, tuple(remarks), replayed)
 
 
 STATEFUL = (
@@ -115,129 +115,24 @@ STATEFUL = (
 )
 
 
-def _in_double(model: nn.Module, kind: TensorType, layout: Layout, steps: int, name: str) -> Recorder | None:
+def _in_double(model: nn.Module, asked: Asked) -> Recorder | None:
     """A recording in fp64, for the weights that the network computes; None where it does not run so."""
     formats = {path: tensor.dtype for path, tensor in model.state_dict(keep_vars=True).items()}
+    reset(model)  # neurons that keep their state have that of the recording before
+    twin = copied(model).double()
+    for module in twin.modules():
+        if maker_of(module) is not None:
+            module.register_forward_hook(_in_its_format, with_kwargs=True)
     try:
-        return record(copy.deepcopy(model).double(), kind, layout, steps, name, formats)
+        return record(twin, asked, asked.sizes, formats)
     except TraceError:
         return None
 
 
-def record(
-    model: nn.Module,
-    kind: TensorType,
-    layout: Layout,
-    steps: int,
-    name: str,
-    formats: Mapping[str, torch.dtype] | None = None,
-) -> Recorder:
-    """Runs the network once and gives what was recorded.
-
-    Args:
-        model: in evaluation mode.
-        kind: the input's type.
-        layout: where the module takes time and batch.
-        steps: T.
-        name: of the graph's input.
-        formats: that the graph's weights have, where they are not the network's own.
-
-    Raises:
-        TraceError: the network fails, or something in it cannot be taken: all that was found.
-    """
-    # Unlike each other, so that time and batch cannot be mistaken; a network that brings no time of its own is
-    # recorded at two steps at least, since an axis of size 1 could be any.
-    time = steps if layout == "BX" else max(steps, 2)
-    sizes = (time, 3 if time == 2 else 2)
-    dtype = next((p.dtype for p in model.parameters()), torch.float32)
-    builder = GraphBuilder(steps)
-    recorder = Recorder(builder, sizes, OwnTensors(model, formats), dtype)
-    view = View(builder.input(name, kind), kind.shape, input_dims(layout, len(kind.shape)), sizes)
-    x = recorder.watch(torch.rand(view.torch_shape).to(dtype), view)
-    with torch.no_grad(), followed_modules(model, recorder), Mode(recorder):
-        try:
-            y = model(x)
-        except USERS_FAULTS as error:
-            _raise_all(recorder)
-            mend = "check the shape of one sample and the layout"
-            raise TraceError(f"the network fails on an input of {list(x.shape)}: {error}", mend=mend) from error
-    _raise_all(recorder)
-    recorder.check_unmodified()
-    for result in results_of(y):
-        recorder.outputs.append(_output(recorder, result))
-    _raise_all(recorder)
-    _check_whole(recorder)
-    return recorder
-
-
-def input_dims(layout: Layout, rank: int) -> Dims:
-    """The torch axes of an input of `rank` axes a sample."""
-    lead: Dims = {"TBX": (("T",), ("B",)), "BTX": (("B",), ("T",)), "BX": (("B",),)}[layout]  # type: ignore[assignment]  # mypy widens the letters to str
-    return (*lead, *((axis,) for axis in range(rank)))
-
-
-def _raise_all(r: Recorder) -> None:
-    """Raises TraceError where anything stands in the way: what it is, or a list of all."""
-    if len(r.offenders) == 1:
-        raise r.offenders[0]
-    if r.offenders:
-        lines = "".join(f"\n  {error}" for error in r.offenders)
-        raise TraceError(f"the network cannot be taken, for {len(r.offenders)} reasons:{lines}")
-
-
-def _output(r: Recorder, result: Tensor | Sequence[Tensor]) -> View:
-    """An output of the network, settled; a list of every step's tensor is one."""
-    views = [r.view(tensor) for tensor in ((result,) if isinstance(result, Tensor) else result)]
-    known = [view for view in views if view is not None]
-    if len(known) < len(views) or not known:
-        raise TraceError("an output of the network does not come from its input by functions that were followed")
-    whole = known[0] if isinstance(result, Tensor) else stacked(r, known, 0)
-    if whole is None:
-        raise TraceError("an output of the network is a list of tensors that are not the steps of one value")
-    return r.settled(r.last(whole))
-
-
-def _check_whole(r: Recorder) -> None:
-    """Raises TraceError for a neuron that was not called at every step, or in an order that shows no rule."""
-    for path, firings in r.firings.items():
-        calls = [firing.calls for firing in firings if firing.leaf.stepped]
-        if any(n != r.steps for n in calls):
-            raise TraceError(
-                f"a neuron that takes one step a call was called {calls[0]} times; {r.steps} steps were asked for",
-                where=f"module '{path}'",
-                mend="loop over the steps in forward, or ask for the steps that it loops over",
-            )
-        if order_of(firings, r.calls[path], r.steps) is None:
-            raise TraceError(
-                f"a neuron is called for {len(firings)} layers in an order that is neither by layer nor by step",
-                where=f"module '{path}'",
-                mend="use a module of its own in each place",
-            )
-
-
-def finished(r: Recorder) -> Graph:
-    """The verified graph, without the nodes that a loop over time computed anew in each step.
-
-    Raises:
-        TraceError: the graph breaks a rule.
-    """
-    try:
-        graph = r.builder.graph(*(view.value for view in r.outputs))
-        return _without(graph, r.dead) if r.dead else graph
-    except VerifyError as error:
-        raise TraceError(f"the recorded graph breaks a rule: {error}") from error
-
-
-def _without(graph: Graph, spares: set[str]) -> Graph:
-    """The graph without those of the nodes that nothing takes."""
-    taken, kept = set(graph.outputs), []
-    for node in reversed(graph.nodes):
-        if node.name not in spares or not taken.isdisjoint(node.results):
-            taken.update(node.inputs)
-            kept.append(node)
-    if len(kept) == len(graph.nodes):
-        return graph
-    return assemble(graph.inputs, kept[::-1], graph.outputs, graph.weights, graph.steps)
+def _in_its_format(module: nn.Module, args: Any, kwargs: Any, y: Any) -> Any:  # Any: torch's protocol of hooks
+    """What a neuron gives in the format of what it takes: snnTorch's spikes are fp32 whatever that is."""
+    kind = next(iter((*args, *kwargs.values()))).dtype
+    return type(y)(part.to(kind) for part in y) if isinstance(y, (tuple, list)) else y.to(kind)
 
 
 def _unused(r: Recorder) -> list[str]:
@@ -246,6 +141,17 @@ def _unused(r: Recorder) -> list[str]:
         return []
     said = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
     return [f"{len(names)} of the network's parameters are never used, and not in the graph: {said}"]
+
+
+def _rounding(r: Recorder) -> list[str]:
+    paths = [path for path, firings in r.firings.items() if not all(firing.leaf.exact for firing in firings)]
+    if not paths:
+        return []
+    said = ", ".join(paths[:LISTED]) + (", ..." if len(paths) > LISTED else "")
+    return [
+        f"of {len(paths)} neurons it is said that they round otherwise than their ops, so that a membrane within"
+        f" rounding of its threshold may fire in one and not in the other: {said}"
+    ]
 
 
 def _half(r: Recorder) -> list[str]:

@@ -11,7 +11,11 @@ from spikec.ir.types import REAL, Int, TensorType, product_of, sum_of
 
 @dataclass(frozen=True)
 class Add(Op):
-    """y = a + b, of equal shapes. Spike + Spike is Int(0, 2, 1): the residual stream."""
+    """y = a + b element by element, of equal shapes.
+
+    Inputs: a, b. Results: y; Int where both are and one scale is a whole multiple of the other, in units of the finer
+    one, else Real. Spike + Spike is Int(0, 2, 1): the residual stream.
+    """
 
     mnemonic: ClassVar[str] = "add"
     arity: ClassVar[int] = 2
@@ -26,7 +30,10 @@ class Add(Op):
 
 @dataclass(frozen=True)
 class Mul(Op):
-    """y = a * b element by element, of equal shapes."""
+    """y = a * b element by element, of equal shapes.
+
+    Inputs: a, b. Results: y; Int where both are, its scale the product of theirs, else Real.
+    """
 
     mnemonic: ClassVar[str] = "mul"
     arity: ClassVar[int] = 2
@@ -41,7 +48,10 @@ class Mul(Op):
 
 @dataclass(frozen=True)
 class Scale(Op):
-    """y = x * factor, a finite constant. A positive factor changes an Int's scale, not its codes."""
+    """y = x * factor, a finite constant.
+
+    Inputs: x. Results: y; a positive factor changes an Int's scale, not its codes, any other makes it Real.
+    """
 
     mnemonic: ClassVar[str] = "scale"
 
@@ -57,10 +67,12 @@ class Scale(Op):
 
 @dataclass(frozen=True)
 class MatMul(Op):
-    """y[..., n, m] = sum_k a[..., n, k] b[..., k, m], a product of two activations.
+    """y[..., n, m] = sum over k of a[..., n, k] b[..., k, m], a product of two activations.
 
     `transpose_a` reads a as [..., k, n], `transpose_b` reads b as [..., m, k]. Leading axes are equal.
-    Spikes times spikes is Int(0, k, 1).
+
+    Inputs: a, b. Results: y; Int where both are, its scale the product of theirs, else Real. Spikes times spikes of
+    K terms is Int(0, K, 1).
     """
 
     mnemonic: ClassVar[str] = "matmul"

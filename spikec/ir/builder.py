@@ -33,6 +33,7 @@ class GraphBuilder:
         self._types: dict[str, TensorType] = {}
         self._weights: dict[str, Weight] = {}
         self._open: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
 
     def input(self, name: str, kind: TensorType) -> str:
         """Declares an input and gives its value name.
@@ -143,9 +144,10 @@ class GraphBuilder:
         for candidate in (*candidates, stem):
             if self._is_free(candidate, op):
                 return candidate
-        number = 1
+        number = self._numbers.get(stem, 1)  # names are never freed, so that no lower number is worth a look
         while not self._is_free(f"{stem}_{number}", op):
             number += 1
+        self._numbers[stem] = number
         return f"{stem}_{number}"
 
     def _is_free(self, name: str, op: Op) -> bool:

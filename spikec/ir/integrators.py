@@ -31,7 +31,7 @@ class LI(Integrator):
         v = v_leak + (v - v_leak) beta + x          no decay_input, beta
 
     Inputs: x, per step. Weights, each a scalar or broadcast to x: either tau (steps, >= 1) or, without decay_input,
-    beta; optionally v_leak (0), v0 (v_leak unless given). Results: v (Real).
+    beta; optionally v_leak (0), v0 (v_leak unless given). Results: v (Real). Source: NIR's LI.
     """
 
     mnemonic: ClassVar[str] = "li"
@@ -50,7 +50,7 @@ class LI(Integrator):
 class I(Integrator):  # noqa: E742  # NIR's name
     """Integrator: v = v + x.
 
-    Inputs: x, per step. Weights: optionally v0 (0). Results: v (Real).
+    Inputs: x, per step. Weights: optionally v0 (0). Results: v (Real). Source: NIR's I.
     """
 
     mnemonic: ClassVar[str] = "i"

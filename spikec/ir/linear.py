@@ -18,7 +18,7 @@ def window(size: int, kernel: int, stride: int, padding: int, dilation: int = 1)
 
 @dataclass(frozen=True)
 class Linear(Op):
-    """y[..., o] = sum_i w[o, i] x[..., i] + b[o], on the last axis, every leading axis alike.
+    """y[..., o] = sum over i of w[o, i] x[..., i] + b[o], on the last axis, every leading axis alike.
 
     Inputs: x [..., I]. Weights: weight [O, I]; bias [O], optional. Results: y [..., O], Real.
     """
@@ -38,9 +38,15 @@ class Linear(Op):
 
 @dataclass(frozen=True)
 class Conv1d(Op):
-    """Cross-correlation along one axis: [C, N] to [O, N'], zero padding.
+    """Cross-correlation along one axis, with zeros in the padding.
+
+        y[o, n] = sum over c, k of w[o, c, k] x[g C/groups + c, n stride + k dilation - padding] + b[o]
+
+    c runs over C/groups channels, k over K, and g = floor(o groups / O) is the group of output o;
+    N' = floor((N + 2 padding - dilation (K - 1) - 1) / stride) + 1.
 
     Inputs: x [C, N]. Weights: weight [O, C/groups, K]; bias [O], optional. Results: y [O, N'], Real.
+    Source: torch.nn.Conv1d.
     """
 
     mnemonic: ClassVar[str] = "conv1d"
@@ -59,9 +65,16 @@ class Conv1d(Op):
 
 @dataclass(frozen=True)
 class Conv2d(Op):
-    """Cross-correlation over two axes: [C, H, W] to [O, H', W'], zero padding.
+    """Cross-correlation over two axes, with zeros in the padding.
 
-    Inputs: x [C, H, W]. Weights: weight [O, C/groups, KH, KW]; bias [O], optional. Results: y, Real.
+        y[o, i, j] = sum over c, a, b of w[o, c, a, b] x[g C/groups + c, i sh + a dh - ph, j sw + b dw - pw] + b[o]
+
+    c runs over C/groups channels, (a, b) over the kernel [KH, KW]; (sh, sw) is the stride, (dh, dw) the dilation,
+    (ph, pw) the padding, and g = floor(o groups / O) the group of output o;
+    H' = floor((H + 2 ph - dh (KH - 1) - 1) / sh) + 1, and W' alike.
+
+    Inputs: x [C, H, W]. Weights: weight [O, C/groups, KH, KW]; bias [O], optional. Results: y [O, H', W'], Real.
+    Source: torch.nn.Conv2d.
     """
 
     mnemonic: ClassVar[str] = "conv2d"

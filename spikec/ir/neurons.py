@@ -74,6 +74,7 @@ class LIF(IntegrateAndFire):
     Inputs: x, per step. Weights, each a scalar or broadcast to x: v_threshold; either tau (steps, >= 1) or, without
     decay_input, beta (0..1); optionally v_reset (0), v_leak (v_reset unless given), v0 (v_leak unless given).
     Results: q (Spike); v (Real): the state carried on, after the reset (before it with reset_delay).
+    Source: SpikingJelly's LIFNode; snnTorch's Leaky; Auto-Spikformer eq. 1; lava-dl's CUBA neuron where it rounds.
     """
 
     mnemonic: ClassVar[str] = "lif"
@@ -113,10 +114,12 @@ class PLIF(IntegrateAndFire):
 
 @dataclass(frozen=True)
 class IF(IntegrateAndFire):
-    """Integrate-and-fire neuron: LIF without leak, h = v + x; firing and reset as in LIF.
+    """Integrate-and-fire neuron: a LIF without leak.
 
-    Inputs: x, per step. Weights: v_threshold; optionally v_reset (0), v0 (v_reset unless given).
-    Results: q (Spike); v (Real).
+        h = v + x                                   firing, reset and refractory steps as in LIF
+
+    Inputs: x, per step. Weights, each a scalar or broadcast to x: v_threshold; optionally v_reset (0), v0 (v_reset
+    unless given). Results: q (Spike); v (Real). Source: NIR's IF; SpikingJelly's IFNode.
     """
 
     mnemonic: ClassVar[str] = "if"
@@ -133,13 +136,14 @@ class CubaLIF(IntegrateAndFire):
         h = v - (v - v_leak) / tau + i              no decay_input, tau
         h = v_leak + r((v - v_leak) beta) + i       no decay_input, beta    (snnTorch's Synaptic, Lava's LIF)
 
-    alpha is 1 - 1/tau_syn and beta 1 - 1/tau in other words; r is `rounding`. Firing, reset and refractory steps as in
-    LIF; the current is never reset. NIR's gains are a Scale before it.
+    alpha is 1 - 1/tau_syn and beta 1 - 1/tau in other words; r is `rounding`. Firing,
+    reset and refractory steps are as in LIF; the current is never reset. NIR's gains are a Scale before it.
 
     Inputs: x, per step. Weights, each a scalar or broadcast to x: v_threshold; either tau_syn (steps, >= 1) or alpha;
     either tau or, without decay_input, beta; optionally v_reset (0), v_leak (v_reset unless given), v0 (v_leak unless
     given), i0 (0).
     Results: q (Spike); v (Real): the membrane carried on; i (Real): the current.
+    Source: NIR's CubaLIF; snnTorch's Synaptic; Davies et al. 2018, sec. II (Loihi).
     """
 
     mnemonic: ClassVar[str] = "cuba_lif"

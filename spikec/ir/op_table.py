@@ -26,7 +26,8 @@ def _section(name: str, op: type[Op]) -> str:
     settings = ", ".join(f"`{f.name}={f.default!r}`" for f in fields(op))
     weights = [f"`{slot}`" for slot in op.slots] + [f"`{slot}` (optional)" for slot in op.optional]
     results = ["the value", *(f"`.{suffix}`" for suffix in op.extra_results)]
-    lines.append(f"- operands: {op.arity}; results: {', '.join(results)}")
+    operands = f"{op.arity} or more" if op.variadic else op.arity
+    lines.append(f"- operands: {operands}; results: {', '.join(results)}")
     lines += [f"- weights: {', '.join(weights)}"] if weights else []
     lines += [f"- fields: {settings}"] if settings else []
     return "\n".join([*lines, ""])

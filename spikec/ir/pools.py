@@ -36,7 +36,13 @@ class Pool(Op):
 
 @dataclass(frozen=True)
 class MaxPool(Pool):
-    """The greatest value of each window; padding never wins. On spikes: a logical or."""
+    """y[c, i, j] = max over (a, b) of x[c, i sh + a - ph, j sw + b - pw], padding left out. On spikes: a logical or.
+
+    (a, b) runs over the kernel (kh, kw), (sh, sw) is the stride, (ph, pw) the padding, at most half the kernel;
+    H' = floor((H + 2 ph - kh) / sh) + 1, and W' alike.
+
+    Inputs: x [C, H, W]. Results: y [C, H', W'], of x's domain.
+    """
 
     mnemonic: ClassVar[str] = "max_pool"
 
@@ -47,7 +53,14 @@ class MaxPool(Pool):
 
 @dataclass(frozen=True)
 class SumPool(Pool):
-    """The sum of each window, zeros in the padding."""
+    """y[c, i, j] = sum over (a, b) of x[c, i sh + a - ph, j sw + b - pw], zeros in the padding.
+
+    (a, b) runs over the kernel (kh, kw), (sh, sw) is the stride, (ph, pw) the padding, at most half the kernel;
+    H' = floor((H + 2 ph - kh) / sh) + 1, and W' alike.
+
+    Inputs: x [C, H, W]. Results: y [C, H', W']; of Int(lo, hi, s) it is Int(kh kw lo, kh kw hi, s), where the padding
+    brings zeros into lo..hi. Source: NIR's SumPool2d.
+    """
 
     mnemonic: ClassVar[str] = "sum_pool"
 
@@ -59,7 +72,14 @@ class SumPool(Pool):
 
 @dataclass(frozen=True)
 class AvgPool(Pool):
-    """The sum of each window over its size, zeros in the padding counted among them."""
+    """y[c, i, j] = sum over (a, b) of x[c, i sh + a - ph, j sw + b - pw] / (kh kw), zeros in the padding counted too.
+
+    (a, b) runs over the kernel (kh, kw), (sh, sw) is the stride, (ph, pw) the padding, at most half the kernel;
+    H' = floor((H + 2 ph - kh) / sh) + 1, and W' alike.
+
+    Inputs: x [C, H, W]. Results: y [C, H', W']; of Int(lo, hi, s) it is Int(kh kw lo, kh kw hi, s / (kh kw)), where
+    the padding brings zeros into lo..hi. Source: NIR's AvgPool2d.
+    """
 
     mnemonic: ClassVar[str] = "avg_pool"
 
@@ -71,7 +91,10 @@ class AvgPool(Pool):
 
 @dataclass(frozen=True)
 class Sum(Op):
-    """The sum over `axes` of one sample, which disappear."""
+    """y[rest] = sum of x over `axes` of one sample, which disappear.
+
+    Inputs: x. Results: y; of Int(lo, hi, s) and n values summed it is Int(n lo, n hi, s).
+    """
 
     mnemonic: ClassVar[str] = "sum"
 
@@ -84,10 +107,12 @@ class Sum(Op):
 
 @dataclass(frozen=True)
 class Mean(Op):
-    """The mean over `axes` of one sample, which disappear.
+    """y[rest] = sum of x over `axes` of one sample, which disappear, divided by how many n there are.
 
     An op of its own: Sum and Scale are not Mean, since (1/49) * 49 < 1 in floating point and a neuron on the
     tie would flip.
+
+    Inputs: x. Results: y; of Int(lo, hi, s) it is Int(n lo, n hi, s / n).
     """
 
     mnemonic: ClassVar[str] = "mean"

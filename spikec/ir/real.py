@@ -37,7 +37,10 @@ class LayerNorm(Op):
 
 @dataclass(frozen=True)
 class Softmax(Op):
-    """y = exp(x) / sum of exp(x) along one axis. Inputs: x. Results: y, Real."""
+    """y[i] = exp(x[i]) / sum over j of exp(x[j]), i and j along one axis.
+
+    Inputs: x. Results: y, Real. Source: Bridle 1990.
+    """
 
     mnemonic: ClassVar[str] = "softmax"
 
@@ -52,7 +55,10 @@ class Softmax(Op):
 
 @dataclass(frozen=True)
 class Gelu(Op):
-    """y = x P(X <= x), X standard normal: by erf, or by the tanh approximation.
+    """y = x P(X <= x), X standard normal.
+
+        y = x (1 + erf(x / sqrt(2))) / 2                                       approximate 'none'
+        y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2                  approximate 'tanh'
 
     Inputs: x. Results: y, Real. Source: Hendrycks and Gimpel 2016, sec. 2.
     """
@@ -68,7 +74,10 @@ class Gelu(Op):
 
 @dataclass(frozen=True)
 class Exp(Op):
-    """y = e^x. Inputs: x. Results: y, Real."""
+    """y = e^x.
+
+    Inputs: x. Results: y, Real.
+    """
 
     mnemonic: ClassVar[str] = "exp"
 

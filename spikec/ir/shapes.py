@@ -13,7 +13,10 @@ from spikec.ir.types import REAL, Shape, TensorType, Timing, total_of, union_of
 
 @dataclass(frozen=True)
 class Reshape(Op):
-    """The same elements in row-major order in another shape (of one sample, without T and batch)."""
+    """y = x's elements in row-major order in another shape (of one sample, without T and batch).
+
+    Inputs: x. Results: y, of x's domain.
+    """
 
     mnemonic: ClassVar[str] = "reshape"
 
@@ -28,7 +31,10 @@ class Reshape(Op):
 
 @dataclass(frozen=True)
 class Transpose(Op):
-    """y's axis i is x's axis axes[i]."""
+    """y[n_0, n_1, ...] = x[m_0, m_1, ...] with m_axes[i] = n_i: y's axis i is x's axis axes[i].
+
+    Inputs: x. Results: y, of x's domain.
+    """
 
     mnemonic: ClassVar[str] = "transpose"
 
@@ -44,7 +50,12 @@ class Transpose(Op):
 
 @dataclass(frozen=True)
 class Expand(Op):
-    """x repeated along its axes of size 1 until it has `shape`: one mask for all channels, one score for all tokens."""
+    """y[n_0, n_1, ...] = x[m_0, m_1, ...] with m_i = 0 where x's axis i has size 1, else n_i.
+
+    One mask for all channels, one score for all tokens. Both have as many axes.
+
+    Inputs: x. Results: y of `shape`, of x's domain.
+    """
 
     mnemonic: ClassVar[str] = "expand"
 
@@ -60,7 +71,13 @@ class Expand(Op):
 
 @dataclass(frozen=True)
 class Concat(Op):
-    """The operands one after the other along `axis`; their other axes are equal."""
+    """y[..., offset_k + n, ...] = x_k[..., n, ...] along `axis`, offset_k being the sizes of the operands before x_k.
+
+    Their other axes are equal.
+
+    Inputs: x_0, x_1, ..., two or more. Results: y; Int where all are and their scales are whole multiples of the
+    finest, with a range that holds all of theirs, else Real.
+    """
 
     mnemonic: ClassVar[str] = "concat"
     arity: ClassVar[int] = 2
@@ -86,7 +103,10 @@ class Concat(Op):
 
 @dataclass(frozen=True)
 class Slice(Op):
-    """Elements start, start + step, ... below `stop` along `axis`."""
+    """y[..., n, ...] = x[..., start + n step, ...] along `axis`, for start + n step < stop.
+
+    Inputs: x. Results: y, of x's domain.
+    """
 
     mnemonic: ClassVar[str] = "slice"
 
@@ -108,7 +128,12 @@ class Slice(Op):
 
 @dataclass(frozen=True)
 class Pad(Op):
-    """Zeros before and after each axis, so many as `before` and `after` say."""
+    """y[n_0, n_1, ...] = x[n_0 - before_0, n_1 - before_1, ...] where x has such an element, else 0.
+
+    Axis i gets before_i zeros before its elements and after_i behind them.
+
+    Inputs: x. Results: y, of x's domain with 0 in its range.
+    """
 
     mnemonic: ClassVar[str] = "pad"
 
@@ -127,7 +152,10 @@ class Pad(Op):
 
 @dataclass(frozen=True)
 class Upsample(Op):
-    """[C, H, W] to [C, H fh, W fw], each element repeated `factors` times (nearest neighbour)."""
+    """y[c, i, j] = x[c, floor(i / fh), floor(j / fw)], `factors` being (fh, fw): the nearest neighbour.
+
+    Inputs: x [C, H, W]. Results: y [C, H fh, W fw], of x's domain.
+    """
 
     mnemonic: ClassVar[str] = "upsample"
 
@@ -143,7 +171,7 @@ class Upsample(Op):
 
 @dataclass(frozen=True)
 class Constant(Op):
-    """A weight as a value of its own, the same for every sample: a table of positions, learnt factors.
+    """y = value, a weight as a value of its own, the same for every sample: a table of positions, learnt factors.
 
     Inputs: none. Weights: value. Results: y, Real, once.
     """

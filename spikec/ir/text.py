@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
@@ -26,10 +27,13 @@ from spikec.ir.ops import OPS
 from spikec.ir.time import Delay
 from spikec.ir.types import REAL, SPIKE, Domain, Int, TensorType, Timing, Weight
 
+MOST_DIGITS = 18
+MOST_FIELDS = 2000
+"""Letters of an op's fields; Python's parser runs out of its stack where signs or brackets lie in each other."""
 _Read = TypeVar("_Read")
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"
 _TYPE = r"(?P<domain>real|spike|int\([^)]*\)) (?P<timing>step|once) \[(?P<shape>[0-9,]*)\]"
-_HEADER = re.compile(r"graph\((?P<inputs>.*)\) steps (?P<steps>\d+)")
+_HEADER = re.compile(r"graph\((?P<inputs>.*)\) steps (?P<steps>[0-9]{1,9})")
 _INPUT = re.compile(rf"\s*%(?P<name>{_NAME}): {_TYPE}\s*(?:,|$)")
 _LINE = re.compile(
     rf"%(?P<name>{_NAME}) = (?P<op>[a-z0-9_]+)\((?P<inputs>[^;)]*)(?:; (?P<weights>[^)]*))?\)"
@@ -124,11 +128,17 @@ def _parse_node(number: int, line: str) -> Node:
 
 
 def _parse_op(number: int, kind: type[Op], text: str) -> Op:
+    if not text:
+        return kind()
+    if len(text) > MOST_FIELDS:
+        raise _bad(number, text, f"fields of at most {MOST_FIELDS} letters")
     try:
-        call = ast.parse(f"f({text})", mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of what is hardly a number
+            call = ast.parse(f"f({text})", mode="eval").body
         assert isinstance(call, ast.Call)
         values = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, SyntaxWarning, ValueError, RecursionError, MemoryError) as error:
         raise _bad(number, text, "'field=value' with plain values") from error
     known = {f.name: f.default for f in fields(kind)}
     for key, value in values.items():
@@ -162,7 +172,10 @@ def _numbered(number: int, read: Callable[[], _Read]) -> _Read:
 
 
 def _type_of(match: re.Match[str]) -> TensorType:
-    shape = tuple(int(s) for s in match["shape"].split(",") if s)
+    sizes = [size for size in match["shape"].split(",") if size]
+    if any(len(size) > MOST_DIGITS for size in sizes):
+        raise GraphError(f"a size of {max(map(len, sizes))} digits; expected at most {MOST_DIGITS}")
+    shape = tuple(int(size) for size in sizes)
     return TensorType(shape, _domain_of(match["domain"]), Timing(match["timing"]))
 
 

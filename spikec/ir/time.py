@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikec.ir.op import Inputs, Op, WeightTypes, broadcast, require, require_step
-from spikec.ir.types import REAL, TensorType, Timing
+from spikec.ir.types import REAL, TensorType, Timing, total_of
 
 
 @dataclass(frozen=True)
 class Repeat(Op):
-    """The same value at every step (direct coding): Once to Step."""
+    """y[t] = x at every step t: direct coding.
+
+    Inputs: x, once. Results: y, per step, of x's domain. Source: Rathi and Roy 2020 (DIET-SNN).
+    """
 
     mnemonic: ClassVar[str] = "repeat"
 
@@ -24,7 +27,10 @@ class Repeat(Op):
 
 @dataclass(frozen=True)
 class TimeMean(Op):
-    """The mean over the steps: Step to Once, Real."""
+    """y = (x[0] + ... + x[T - 1]) / T.
+
+    Inputs: x, per step. Results: y, once, Real: its scale would depend on T, a property of the run.
+    """
 
     mnemonic: ClassVar[str] = "time_mean"
 
@@ -35,7 +41,10 @@ class TimeMean(Op):
 
 @dataclass(frozen=True)
 class TimeSum(Op):
-    """The sum over the steps: Step to Once, Real (its range would depend on T, a property of the run)."""
+    """y = x[0] + ... + x[T - 1].
+
+    Inputs: x, per step. Results: y, once, Real: its range would depend on T, a property of the run.
+    """
 
     mnemonic: ClassVar[str] = "time_sum"
 
@@ -46,7 +55,10 @@ class TimeSum(Op):
 
 @dataclass(frozen=True)
 class TimeLast(Op):
-    """The value of the last step: Step to Once."""
+    """y = x[T - 1], the value of the last step.
+
+    Inputs: x, per step. Results: y, once, of x's domain.
+    """
 
     mnemonic: ClassVar[str] = "time_last"
 
@@ -57,10 +69,11 @@ class TimeLast(Op):
 
 @dataclass(frozen=True)
 class Delay(Op):
-    """y at step t is x at step t - steps, 0 before; the only op whose input may be defined after it.
+    """y[t] = x[t - steps], 0 for t < steps; the only op whose operand may be defined after it.
 
-    Weights: steps, integers >= 0, scalar or broadcast to x; at least 1 inside a cycle.
-    Its type is declared (text: `delay(%later; steps=d) : spike step [64]`), so that a cycle has one.
+    Inputs: x, per step. Weights: steps, integers >= 0, scalar or broadcast to x; at least 1 inside a cycle.
+    Results: y, of x's domain with 0 in its range. The type is declared (text:
+    `delay(%later; steps=d) : spike step [64]`), so that a cycle has one. Source: NIR's Delay.
     """
 
     mnemonic: ClassVar[str] = "delay"
@@ -70,4 +83,4 @@ class Delay(Op):
         """See `Op.infer`."""
         x = require_step(self, inputs[0])
         broadcast(self, weights["steps"].shape, to=x.shape, what="steps")
-        return (x,)
+        return (x.with_domain(total_of(x.domain, 1, padded=True)),)

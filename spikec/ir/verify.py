@@ -79,13 +79,13 @@ def _check_types(graph: Graph) -> None:
     for value, kind in graph.types.items():
         if 0 in kind.shape:
             raise VerifyError(f"value '%{value}' of shape {list(kind.shape)} has no element")
-    known: dict[str, TensorType] = dict(graph.inputs)
+    known = set(graph.inputs)
     for node in graph.nodes:
         for value in node.inputs:
             # A Delay may stand before its operand, with the type that it declares.
             if value not in known and not (isinstance(node.op, Delay) and value in graph.types):
                 raise VerifyError(f"{node.place}: operand '%{value}' is not defined before it")
-        _check_node(graph, node, {**known, **{v: graph.types[v] for v in node.inputs}})
+        _check_node(graph, node, {value: graph.types[value] for value in node.inputs})
         known.update(node.results)
 
 

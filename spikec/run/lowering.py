@@ -194,7 +194,8 @@ class Lowering:
         factor = times(whole.unit, unit)
         name = value if factor == 1 else f"{value}:{factor}"
         if name not in self.wholes:
-            made = Node(name, Scale(float(factor)), (value,), types=(self.types[value],))
+            held = factor if whole.bound else 1  # zeros are zeros in any unit, one beyond 63 bits too
+            made = Node(name, Scale(float(held)), (value,), types=(self.types[value],))
             self.emit(made, Whole(unit, whole.bound * factor))
         return name
 

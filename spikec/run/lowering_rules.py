@@ -94,7 +94,7 @@ def _by(codes: Codes, factor: int) -> Codes:
     """
     if most(codes) * factor > LARGEST:
         raise NotWhole("its weights have no common unit that is held exactly")
-    return codes * factor
+    return codes * factor if codes.any() else codes  # zeros are zeros in any unit, one beyond 63 bits too
 
 
 def _constant(g: Lowering, node: Node, x: Sequence[Whole]) -> None:

@@ -73,6 +73,6 @@ def parse_config(text: str, where: str) -> StudyConfig:
     """
     try:
         plain = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of numbers too long, and of lists too deep
         raise StudyError(found=f"no TOML: {error}", where=where) from error
     return parse(StudyConfig, plain, where, StudyError)

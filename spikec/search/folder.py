@@ -62,7 +62,10 @@ def read_files(folder: Path, store: Store) -> Files:
         StudyError: one is missing, or was changed since the study was made.
     """
     texts: dict[str, str] = {}
-    for name, sha256 in store.files().items():
+    stored = store.files()
+    if set(stored) != {SPACE, CONFIG, FINGERPRINTS}:
+        raise StudyError(found=f"no study's files: {sorted(map(str, stored))}", where=str(store.path))
+    for name, sha256 in stored.items():
         path = folder / name
         try:
             texts[name] = path.read_text(encoding="utf-8")

@@ -88,7 +88,7 @@ class Genome:
         """
         try:
             plain = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SpaceError(f"a genome that is no JSON: {error}") from error
         if not isinstance(plain, dict) or set(plain) != {"globals", "blocks"}:
             raise SpaceError(found=f"not a genome: {text[:80]}", expected="an object with globals and blocks")

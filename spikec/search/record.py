@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from spikec.errors import StudyError
 from spikec.search.config import StudyConfig
 from spikec.search.folder import DATABASE, read_files, require_study
 from spikec.search.front import nondominated
@@ -60,5 +61,8 @@ def read(folder: Path) -> Record:
         files = read_files(folder, store)
         facts = {name: json.loads(text) for name, text in store.facts().items()}
         return Record(files.space, files.config, files.fingerprints, facts, tuple(store.trials()))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        found = f"damaged: {type(error).__name__} {error}"
+        raise StudyError(f"{found:.200}", where=str(folder / DATABASE)) from error
     finally:
         store.close()

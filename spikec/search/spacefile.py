@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, model_validator
 
-from spikec.errors import SpaceError, UnknownName
+from spikec.errors import SpaceError, UnknownName, UsageError
 from spikec.search.gene import Gene
 from spikec.search.plain import Plain, to_toml
 from spikec.search.schema import parse
@@ -106,7 +106,7 @@ def parse_space(text: str, where: str) -> SearchSpace:
     """
     try:
         plain = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of numbers too long, and of lists too deep
         raise SpaceError(found=f"no TOML: {error}", where=where) from error
     table = parse(SpaceTable, plain, where, SpaceError)
     return SearchSpace(
@@ -115,7 +115,7 @@ def parse_space(text: str, where: str) -> SearchSpace:
         depth=table.depth.gene("depth"),
         globals=tuple(gene.gene(name) for name, gene in table.globals.items()),
         blocks=tuple(gene.gene(name) for name, gene in table.blocks.items()),
-        constants=_constants(plain),
+        constants=_constants(plain, where),
     )
 
 
@@ -124,10 +124,14 @@ def space_toml(space: SearchSpace) -> str:
     return to_toml(space.to_plain())
 
 
-def _constants(plain: dict[str, Plain]) -> dict[str, Plain]:
+def _constants(plain: dict[str, Plain], where: str) -> dict[str, Plain]:
     # Taken from the reader's own dict: validation would hand on a copy whose type says None can occur.
     constants = plain.get("constants", {})
     assert isinstance(constants, dict)
+    try:
+        to_toml({"constants": constants})
+    except UsageError as error:  # of infinity, which JSON's types let pass
+        raise SpaceError(error.found, where=f"{where}, {error.where}", expected=error.expected) from error
     return constants
 
 

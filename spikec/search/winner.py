@@ -36,7 +36,8 @@ class WinnerRule:
     def __post_init__(self) -> None:
         """Checks the range."""
         if not 0.0 <= self.value <= 1.0:
-            raise StudyError(found=f"winner rule {self.kind} {self.value}", expected="a fraction in [0, 1]")
+            mend = f"{self.value / 100:g}, if a percentage was meant" if 1 < self.value <= 100 else ""
+            raise StudyError(found=f"--{self.kind} {self.value:g}", expected="a fraction in [0, 1]", mend=mend)
 
     def __str__(self) -> str:
         """The rule as it is printed."""

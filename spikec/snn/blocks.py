@@ -1,8 +1,9 @@
-"""The encoder block: spiking self-attention and MLP on an integer residual stream, in two token layouts.
+"""The encoder block: spiking self-attention and MLP on a residual stream, of integers or of membranes, in two layouts.
 
 Row blocks hold tokens as [T, B, N, D] and project with Linear (CIFAR, digits); column blocks hold them as
-[T, B, D, N] and project with a 1x1 Conv1d (DVS, ImageNet). The two LayerNorms a block that Spikformer's code
-constructs and never calls are left out.
+[T, B, D, N] and project with a 1x1 Conv1d (DVS, ImageNet). Membrane blocks are column blocks whose neurons stand
+before the projections: what they add to the stream are the last norm's real numbers (Spikingformer). The two
+LayerNorms a block that Spikformer's code constructs and never calls are left out.
 """
 
 from __future__ import annotations
@@ -91,8 +92,11 @@ class RowMLP(nn.Module):
         return spikes
 
 
-class ColumnAttention(nn.Module):
-    """Attention on [T, B, D, N] with 1x1 Conv1d projections."""
+class ColumnProducts(nn.Module):
+    """What attention on [T, B, D, N] with 1x1 Conv1d projections is made of, from spikes or integers to its last norm.
+
+    Where the neurons of the stream stand is left to those who derive from it.
+    """
 
     def __init__(self, config: SpikformerConfig, block: int) -> None:
         super().__init__()
@@ -113,18 +117,41 @@ class ColumnAttention(nn.Module):
         self.attn_lif = neuron(threshold * ATTENTION_THRESHOLD, tau)
         self.proj_conv = nn.Conv1d(width, width, 1, bias=config.layout.bias)
         self.proj_bn = nn.BatchNorm1d(width)
-        self.proj_lif = neuron(threshold, tau)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Spikes of the integers `x`, both [T, B, D, N]."""
+    def drives(self, x: Tensor) -> Tensor:
+        """What the projection's norm gives for `x`, both [T, B, D, N]."""
         columns = x.flatten(0, 1)
         q = self.q_lif(self.q_bn(self.q_conv(columns)).reshape(x.shape)).transpose(2, 3)
         k = self.k_lif(self.k_bn(self.k_conv(columns)).reshape(x.shape)).transpose(2, 3)
         v = self.v_lif(self.v_bn(self.v_conv(columns)).reshape(x.shape)).transpose(2, 3)
         y = attend(q, k, v, self.heads, self.scale, self.order).transpose(2, 3)
-        y = self.proj_bn(self.proj_conv(self.attn_lif(y).flatten(0, 1)))
-        spikes: Tensor = self.proj_lif(y.reshape(x.shape))
+        drives: Tensor = self.proj_bn(self.proj_conv(self.attn_lif(y).flatten(0, 1))).reshape(x.shape)
+        return drives
+
+
+class ColumnAttention(ColumnProducts):
+    """Attention on [T, B, D, N] that gives spikes."""
+
+    def __init__(self, config: SpikformerConfig, block: int) -> None:
+        super().__init__(config, block)
+        self.proj_lif = config.neuron.neuron(config.thresholds[block], config.taus[block])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Spikes of the integers `x`, both [T, B, D, N]."""
+        spikes: Tensor = self.proj_lif(self.drives(x))
         return spikes
+
+
+class MembraneAttention(ColumnProducts):
+    """Attention on [T, B, D, N] behind a LIF, which gives membranes."""
+
+    def __init__(self, config: SpikformerConfig, block: int) -> None:
+        super().__init__(config, block)
+        self.lif = config.neuron.neuron(config.thresholds[block], config.taus[block])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What is added to the membranes `x`, both [T, B, D, N]."""
+        return self.drives(self.lif(x))
 
 
 class ColumnMLP(nn.Module):
@@ -151,17 +178,47 @@ class ColumnMLP(nn.Module):
         return spikes
 
 
-class Block(nn.Module):
-    """x + attention(x), then x + MLP(x): spikes are added, so the stream holds small integers."""
+class MembraneMLP(nn.Module):
+    """Two 1x1 Conv1d layers on [T, B, D, N], each behind its LIF and before its BatchNorm."""
 
     def __init__(self, config: SpikformerConfig, block: int) -> None:
         super().__init__()
-        rows = config.layout.tokens == "linear"
-        self.attn = RowAttention(config, block) if rows else ColumnAttention(config, block)
-        self.mlp = RowMLP(config, block) if rows else ColumnMLP(config, block)
+        width, hidden, bias = config.width, config.hidden[block], config.layout.bias
+        threshold, tau = config.thresholds[block], config.taus[block]
+        self.fc1_lif = config.neuron.neuron(threshold, tau)
+        self.fc1_conv = nn.Conv1d(width, hidden, 1, bias=bias)
+        self.fc1_bn = nn.BatchNorm1d(hidden)
+        self.fc2_lif = config.neuron.neuron(threshold, tau)
+        self.fc2_conv = nn.Conv1d(hidden, width, 1, bias=bias)
+        self.fc2_bn = nn.BatchNorm1d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What is added to the membranes `x`, both [T, B, D, N]."""
+        steps, batch, _, tokens = x.shape
+        y: Tensor = self.fc1_bn(self.fc1_conv(self.fc1_lif(x).flatten(0, 1)))
+        y = self.fc2_lif(y.reshape(steps, batch, -1, tokens))
+        drives: Tensor = self.fc2_bn(self.fc2_conv(y.flatten(0, 1))).reshape(x.shape)
+        return drives
+
+
+class Block(nn.Module):
+    """x + attention(x), then x + MLP(x): spikes are added and the stream holds small integers, or membranes are."""
+
+    def __init__(self, config: SpikformerConfig, block: int) -> None:
+        super().__init__()
+        attention, mlp = _parts(config)
+        self.attn = attention(config, block)
+        self.mlp = mlp(config, block)
 
     def forward(self, x: Tensor) -> Tensor:
         """The stream after this block, of the shape of `x`."""
         x = x + self.attn(x)
         after: Tensor = x + self.mlp(x)
         return after
+
+
+def _parts(config: SpikformerConfig) -> tuple[type[nn.Module], type[nn.Module]]:
+    """The attention and the MLP of a form."""
+    if config.layout.membranes:
+        return MembraneAttention, MembraneMLP
+    return (RowAttention, RowMLP) if config.layout.tokens == "linear" else (ColumnAttention, ColumnMLP)

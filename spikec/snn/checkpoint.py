@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,10 @@ import torch
 
 from spikec.errors import ModelFileError
 from spikec.files import write_file
+from spikec.torch_file import read_plain
 
 FORMAT = "spikec-checkpoint"
 VERSION = 1
-UNREADABLE = (
-    OSError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    pickle.UnpicklingError,
-)
-"""What torch's reader raises on foreign bytes: it interprets them, and stumbles in many ways."""
 
 
 def save_checkpoint(path: Path, state: Mapping[str, object]) -> None:
@@ -42,11 +31,9 @@ def load_checkpoint(path: Path, keys: Collection[str]) -> dict[str, Any]:  # Any
     Raises:
         ModelFileError: the file is missing, truncated, or no checkpoint of this version.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise ModelFileError("cannot be read as a checkpoint", where=str(path)) from error
-    is_ours = isinstance(state, dict) and state.get("format") == FORMAT and state.get("version") == VERSION
+    state = read_plain(path, "a training checkpoint", "delete it, and the training starts anew")
+    said = [state.get(key) for key in ("format", "version")] if isinstance(state, dict) else []
+    is_ours = not any(isinstance(word, torch.Tensor) for word in said) and said == [FORMAT, VERSION]
     if not is_ours or not set(keys) <= set(state):
         raise ModelFileError("no training checkpoint of this version", where=str(path))
     return {key: state[key] for key in keys}

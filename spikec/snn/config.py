@@ -10,12 +10,12 @@ from spikec.errors import UnknownName, UsageError
 from spikec.snn.neuron import SPIKFORMER, Convention
 from spikec.snn.surrogate import SigmoidSurrogate
 
-FormName = Literal["cifar", "dvs", "imagenet", "digits"]
+FormName = Literal["cifar", "dvs", "imagenet", "digits", "spikingformer"]
 
 
 @dataclass(frozen=True)
 class Form:
-    """What the published variants of Spikformer differ in (Zhou et al., ICLR 2023, and its repository).
+    """What the published variants of Spikformer differ in (Zhou et al., ICLR 2023, and its repository); Spikingformer.
 
     Attributes:
         stem_divisors: width of each stem convolution, as width / divisor.
@@ -25,6 +25,8 @@ class Form:
         order: 'qk' computes (q k^T) v, 'kv' computes q (k^T v).
         scale: the attention's scale.
         frames: the input has a time axis of its own; otherwise one image is shown at every step.
+        membranes: the neurons stand before the projections, and what is added is what the norms give (Spikingformer);
+            otherwise behind them, and spikes are added. Only with 'conv1d'.
     """
 
     stem_divisors: tuple[int, ...]
@@ -35,12 +37,17 @@ class Form:
     order: Literal["qk", "kv"]
     scale: float
     frames: bool = False
+    membranes: bool = False
 
 
 FORMS: Mapping[str, Form] = {
     "cifar": Form((8, 4, 2, 1), (2, 3), "linear", qkv_bias=True, bias=True, order="qk", scale=0.125),
     "dvs": Form((8, 4, 2, 1), (0, 1, 2, 3), "conv1d", qkv_bias=False, bias=True, order="qk", scale=0.25, frames=True),
     "imagenet": Form((8, 4, 2, 1), (0, 1, 2, 3), "conv1d", qkv_bias=False, bias=True, order="kv", scale=0.125),
+    # Zhou et al. 2023 (arXiv 2304.11954; zhouchenlin2096/Spikingformer), for ImageNet.
+    "spikingformer": Form(
+        (8, 4, 2, 1), (0, 1, 2, 3), "conv1d", qkv_bias=False, bias=True, order="kv", scale=0.125, membranes=True
+    ),
     # Ours, for 8x8 images: three convolutions, and no bias, since a BatchNorm follows every projection.
     "digits": Form((4, 2, 1), (1,), "linear", qkv_bias=False, bias=False, order="qk", scale=0.25),
 }

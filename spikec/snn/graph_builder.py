@@ -52,6 +52,7 @@ class _Spikformer:
         self.state = state
         self.builder = GraphBuilder(config.steps)
         self.rows = config.layout.tokens == "linear"
+        self.membranes = config.layout.membranes
 
     def build(self) -> Graph:
         b, frames = self.builder, self.config.layout.frames
@@ -74,6 +75,8 @@ class _Spikformer:
             if stage in self.config.pools:
                 x = self.builder.add(MaxPool((3, 3), (2, 2), (1, 1)), x, scope=f"stem.pool{stage}")
         y = self._norm(self._affine(conv, x, "stem.rpe_conv"), "stem.rpe_bn", axis=0)
+        if self.membranes:
+            return y
         y = self._lif(y, "stem.rpe_lif", threshold, tau)
         return self.builder.add(Add(), y, x, scope="stem", inner=True)
 
@@ -89,12 +92,13 @@ class _Spikformer:
         x = x if block else self._tokens(x, f"{scope}.attn")
         x = self.builder.add(Add(), x, self._attention(x, block), scope=scope, inner=True)
         mlp = f"{scope}.mlp"
-        y = self._projection(self._projection(x, f"{mlp}.fc1", block), f"{mlp}.fc2", block)
+        y = self._layer(self._layer(x, f"{mlp}.fc1", block), f"{mlp}.fc2", block)
         return self.builder.add(Add(), x, y, scope=scope, inner=True)
 
     def _attention(self, x: str, block: int) -> str:
         b, scope = self.builder, f"blocks.{block}.attn"
-        q, k, v = (self._projection(x, f"{scope}.{name}", block) for name in "qkv")
+        x = self._fired(x, f"{scope}.lif", block) if self.membranes else x
+        q, k, v = (self._fired(self._projection(x, f"{scope}.{name}"), f"{scope}.{name}_lif", block) for name in "qkv")
         y = self._product(*self._heads(scope, block, q, k, v), scope, self.config.heads[block] > 1)
         if self.config.heads[block] > 1:
             shape = (self.config.tokens, self.config.width)
@@ -104,7 +108,8 @@ class _Spikformer:
             y = b.add(Transpose((1, 0)), y, scope=scope, inner=True)
         threshold = self.config.thresholds[block] * ATTENTION_THRESHOLD
         y = self._lif(y, f"{scope}.attn_lif", threshold, self.config.taus[block])
-        return self._projection(y, f"{scope}.proj", block)
+        y = self._projection(y, f"{scope}.proj")
+        return y if self.membranes else self._fired(y, f"{scope}.proj_lif", block)
 
     def _heads(self, scope: str, block: int, *values: *tuple[str, str, str]) -> tuple[str, str, str]:
         """q, k, v split into heads: [N, H, d] (rows) or [H, d, N]; as they are where there is one head."""
@@ -132,11 +137,20 @@ class _Spikformer:
         y = b.add(MatMul(not rows, False), moved(q), mixed, scope=scope, inner=True)
         return b.add(Scale(self.config.attention_scale), y, scope=scope, inner=True)
 
-    def _projection(self, x: str, stem: str, block: int) -> str:
-        """Linear or 1x1 convolution, BatchNorm over channels, LIF."""
+    def _layer(self, x: str, stem: str, block: int) -> str:
+        """A projection and its LIF, which stands before it where membranes are added."""
+        if self.membranes:
+            return self._projection(self._fired(x, f"{stem}_lif", block), stem)
+        return self._fired(self._projection(x, stem), f"{stem}_lif", block)
+
+    def _projection(self, x: str, stem: str) -> str:
+        """Linear or 1x1 convolution, BatchNorm over channels."""
         y = self._affine(Linear() if self.rows else Conv1d(), x, f"{stem}_{'linear' if self.rows else 'conv'}")
-        y = self._norm(y, f"{stem}_bn", axis=1 if self.rows else 0)
-        return self._lif(y, f"{stem}_lif", self.config.thresholds[block], self.config.taus[block])
+        return self._norm(y, f"{stem}_bn", axis=1 if self.rows else 0)
+
+    def _fired(self, x: str, scope: str, block: int) -> str:
+        """A LIF of a block's own threshold and tau."""
+        return self._lif(x, scope, self.config.thresholds[block], self.config.taus[block])
 
     def _affine(self, op: Linear | Conv1d | Conv2d, x: str, scope: str) -> str:
         slots = [slot for slot in ("weight", "bias") if f"{scope}.{slot}" in self.state]

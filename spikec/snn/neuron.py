@@ -125,7 +125,11 @@ class LIFNeuron(nn.Module):
         self.surrogate = surrogate
 
     def forward(self, x: Tensor) -> Tensor:
-        """Spikes (0 or 1, dtype of x) of the currents `x`, both [T, ...]."""
+        """Spikes (0 or 1, dtype of x) of the currents `x`, both [T, ...]; one `spikec::lif` where it is exported."""
+        if _is_exporting():
+            from spikec.snn.lif_op import exported  # here: it is made of this layer
+
+            return exported(x, self)
         if torch.is_grad_enabled() and x.requires_grad:
             return cast(Tensor, _MultiStep.apply(x, self))  # type: ignore[no-untyped-call]  # torch: apply is untyped
         return _integrate(x, self, membranes=None)
@@ -146,6 +150,15 @@ class LIFNeuron(nn.Module):
         """The numbers and the convention, for print."""
         numbers = f"tau={self.tau}, v_threshold={self.v_threshold}, v_reset={self.v_reset}"
         return f"{numbers}, reset={self.reset}, decay_input={self.decay_input}, fires_at={self.fires_at}"
+
+
+def _is_exporting() -> bool:
+    """Whether torch.export looks on, and not for ONNX, which has no such operator and takes the loop over time.
+
+    torch before 2.7 cannot tell it from torch.compile.
+    """
+    asked = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+    return bool(asked()) and not torch.onnx.is_in_onnx_export()
 
 
 def _integrate(x: Tensor, neuron: LIFNeuron, membranes: Tensor | None) -> Tensor:

@@ -1,4 +1,8 @@
-"""Spikformer (Zhou et al., ICLR 2023, arXiv 2209.15425): stem, blocks, head, for each published form."""
+"""Spikformer (Zhou et al., ICLR 2023, arXiv 2209.15425): stem, blocks, head, for each published form.
+
+Spikingformer (Zhou et al. 2023, arXiv 2304.11954) is one of the forms: the same layers, with neurons before the
+projections and a stream of membranes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ from spikec.snn.config import SpikformerConfig
 class Stem(nn.Module):
     """Spiking patch splitting, 3x3 convolutions with BatchNorm, LIF and pools, then the position: x + RPE(x).
 
-    Takes and gives [T, B, channels, height, width]; the result has values 0, 1 and 2.
+    Takes and gives [T, B, channels, height, width]; the result has values 0, 1 and 2. A stream of membranes begins
+    with what the RPE's BatchNorm gives: nothing is added to it (the paper's tokenizer has no position of its own).
     """
 
     def __init__(self, config: SpikformerConfig) -> None:
@@ -32,7 +37,9 @@ class Stem(nn.Module):
             channels = width
         self.rpe_conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.rpe_bn = nn.BatchNorm2d(channels)
-        self.rpe_lif = config.neuron.neuron(config.stem_threshold, config.stem_tau)
+        self.membranes = config.layout.membranes
+        if not self.membranes:
+            self.rpe_lif = config.neuron.neuron(config.stem_threshold, config.stem_tau)
 
     def forward(self, x: Tensor) -> Tensor:
         """The token map of the frames `x`."""
@@ -44,8 +51,8 @@ class Stem(nn.Module):
             if stage in self.pools:
                 x = self.get_submodule(f"pool{stage}")(x)
         over_time = (steps, batch, *x.shape[1:])
-        position: Tensor = self.rpe_lif(self.rpe_bn(self.rpe_conv(x)).reshape(over_time))
-        return position + x.reshape(over_time)
+        position: Tensor = self.rpe_bn(self.rpe_conv(x)).reshape(over_time)
+        return position if self.membranes else self.rpe_lif(position) + x.reshape(over_time)
 
 
 class Spikformer(nn.Module):

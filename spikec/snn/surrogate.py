@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 import torch
-from snntorch import surrogate as snntorch_surrogate
 from torch import Tensor
 
 
@@ -33,6 +32,8 @@ class SigmoidSurrogate:
 
     def __call__(self, overdrive: Tensor, /) -> Tensor:
         """snnTorch's spikes (u > 0, always fp32) with snnTorch's gradient."""
+        from snntorch import surrogate as snntorch_surrogate  # here: it takes longer to import than torch
+
         return cast(Tensor, snntorch_surrogate.Sigmoid.apply(overdrive, self.slope))  # its apply is untyped
 
     def derivative_(self, overdrive: Tensor) -> Tensor:

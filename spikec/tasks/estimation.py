@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hwmodels.dense import ann_energy_pj, ann_macs
 from hwmodels.model import HardwareModel, Pipeline
+from hwmodels.rates import RateTally
 from hwmodels.registry import load as load_hardware
 from hwmodels.totals import left_out, standard_error_pj, total_bounds_pj, total_counts, weakest_evidence
 from spikec.cost import SCHEMA_VERSION, Cost, Counts, Policy, Report
@@ -180,7 +181,10 @@ def _report(model: Model, chip: HardwareModel, question: Question, samples: Batc
         found = read_rates(question.rates, graph, steps)
         priced = price_rates(graph, found.rates, chip, question.policy, question.pipeline)
         facts = {"spec": f"rates:{question.rates.name}", "samples": 0, "seed": None, "source": "--rates"}
-        facts["unused_rates"] = list(found.unused)
+        tally = RateTally(priced.graph, question.policy)
+        asked = [ref for node in priced.graph.nodes for ref in tally.refs(node)]
+        facts["unused_rates"] = list(found.unused(asked))
+        facts["overridden_rates"] = list(found.overridden(asked))
     else:
         assert model.counts is not None
         if question.steps not in (None, model.counts.counts.steps):
@@ -286,6 +290,10 @@ def _assumptions(
         )
     said += _silent(priced, model)
     if data.get("unused_rates"):
-        said.append(f"these rates feed no product and count nothing: {', '.join(data['unused_rates'])}")
+        said.append(
+            f"these rates feed no product that asks for one and count nothing: {', '.join(data['unused_rates'])}"
+        )
+    if data.get("overridden_rates"):
+        said.append(f"the operands that these rates would feed have their own: {', '.join(data['overridden_rates'])}")
     said.append("arithmetic of Conv, Linear and MatMul is priced; what is left out is listed with its counts")
     return tuple(said)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from hwmodels.model import HardwareModel
 from hwmodels.registry import load as load_hardware
 from passes.manager import run as run_passes
 from spikec.backend import registry
 from spikec.backend.export import check_folder, verify_export, write_export
 from spikec.backend.verdict import Verdict
 from spikec.backend.verify import LEAST_SAMPLES
-from spikec.cost import Policy
+from spikec.cost import Policy, Report
 from spikec.errors import DataError, OutputError, ToolchainError, UsageError
 from spikec.ir.graph import Graph
 from spikec.model import Model
@@ -100,8 +101,7 @@ def export(
     batch = _batch(legal, question)
     chip = load_hardware(hardware)
     applied = tuple(map(str, passed.applied))
-    priced = price(legal.graph, batch.inputs, legal.graph.steps, chip, question.policy, question.pipeline)
-    report = report_of(loaded, chip, question, replace(priced, passes=(*applied, *priced.passes)), batch.facts)
+    report = _report(loaded, legal.graph, applied, chip, question, batch)
     write_export(
         taken,
         legal.graph,
@@ -116,7 +116,15 @@ def export(
     if written is not None:
         written(out)
     verdict = _verified(out, taken) if verify else None
-    return Export(out, _spelled(taken, dialect), applied, legal.graph, priced.energy_pj, verdict)
+    return Export(out, _spelled(taken, dialect), applied, legal.graph, report.totals["energy_pj"], verdict)
+
+
+def _report(
+    loaded: Model, graph: Graph, applied: tuple[str, ...], chip: HardwareModel, question: Question, batch: Batch
+) -> Report:
+    """The report of the graph that is written; its `model` is the traced one, its passes all that lie between."""
+    priced = price(graph, batch.inputs, graph.steps, chip, question.policy, question.pipeline)
+    return report_of(loaded, chip, question, replace(priced, passes=(*applied, *priced.passes)), batch.facts)
 
 
 def verify_folder(folder: Path, runtime: str | None = None) -> Verdict:

@@ -13,8 +13,8 @@ from spikec.ir.types import Timing
 from spikec.model import InputSpec, Model
 
 
-def load(path: Path, reading: Reading | None = None, name: str | None = None) -> Model:
-    """The model in a file: a model.pt, or by its ending .net, .nir or .onnx, read as `reading` says.
+def load(path: Path | str, reading: Reading | None = None, name: str | None = None) -> Model:
+    """The model in a file: a model.pt, or by its ending .net, .nir, .onnx or .pt2, read as `reading` says.
 
     What a reader assumed stands in `provenance["remarks"]`.
 
@@ -22,6 +22,7 @@ def load(path: Path, reading: Reading | None = None, name: str | None = None) ->
         ModelFileError: missing, or cannot be read.
         UnsupportedOp, TraceError: it is read, and holds what the IR does not take.
     """
+    path = Path(path)
     if path.suffix not in READERS:
         return models.load(path)
     taken = foreign.read(path, reading)

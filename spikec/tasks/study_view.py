@@ -19,6 +19,15 @@ from spikec.tasks.search_setup import SearchSettings, named_policy, settings_of
 
 RESULT = "result.json"
 RANDOM = "random"
+NUMBERS = (
+    ("winner", "trial"),
+    ("winner", "final", "energy_pj"),
+    ("largest", "final", "energy_pj"),
+    ("test", "winner_accuracy"),
+    ("test", "largest_accuracy"),
+)
+TEXT = ("test", "paired", "text")
+"""Where a result holds what a view shows."""
 
 
 def view_of(folder: Path) -> StudyView:
@@ -84,10 +93,20 @@ def result_of(folder: Path) -> dict[str, Any] | None:  # Any: JSON
     mend = "delete it, then --resume makes it again"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StudyError(why_unread(error), where=str(path), mend=mend) from error
-    if not isinstance(found, dict) or not {"winner", "largest", "test"} <= set(found):
-        raise StudyError("no result of a search", where=str(path), mend=mend)
+    missing = [".".join(keys) for keys in NUMBERS if not isinstance(_at(found, keys), int | float)]
+    if missing or not isinstance(_at(found, TEXT) or "", str):
+        what = f"no number in {', '.join(missing)}" if missing else f"no text in {'.'.join(TEXT)}"
+        raise StudyError(f"no result of a search: {what}", where=str(path), mend=mend)
+    assert isinstance(found, dict)
+    return found
+
+
+def _at(found: object, keys: Sequence[str]) -> object:
+    """What lies under these keys, one in the other; an empty dict where nothing does."""
+    for key in keys:
+        found = found.get(key, {}) if isinstance(found, dict) else ("nothing",)
     return found
 
 

@@ -20,12 +20,11 @@ from torch import Tensor, nn
 
 import spikec
 from spikec.errors import InputError, ModelFileError, SpikecError, TraceError, UnknownName, UsageError
-from spikec.frontend.tracer import Layout
-from spikec.frontend.tracer import trace as trace_graph
+from spikec.frontend.tracer import Layout, traced
 from spikec.model import InputSpec, Model
-from spikec.snn.checkpoint import UNREADABLE
 from spikec.tasks.networks import SEEDS
 from spikec.tasks.pricing import one_thread
+from spikec.torch_file import read_plain
 
 RAISED = (
     ArithmeticError,
@@ -84,7 +83,9 @@ class Foreign:
 
 
 def trace_module(foreign: Foreign, name: str | None = None) -> Model:
-    """The user's network as a model: imported, made, given its weights, traced, and replayed in fp64.
+    """The user's network as a model: imported, made, given its weights, traced, and replayed.
+
+    What was assumed or left away stands in `provenance["remarks"]`.
 
     This runs the user's code; the current folder is searched first, as by `python -m`.
 
@@ -101,10 +102,10 @@ def trace_module(foreign: Foreign, name: str | None = None) -> Model:
         network = made(foreign)
         loaded = {} if foreign.weights is None else load_weights(network, foreign.weights)
         _run_once(network, foreign)
-        graph = trace_graph(network, foreign.shape, layout=foreign.layout, steps=foreign.steps)
+        taken = traced(network, foreign.shape, layout=foreign.layout, steps=foreign.steps)
     return Model(
         name=name or foreign.arch.rpartition(":")[2],
-        graph=graph,
+        graph=taken.graph,
         input=InputSpec(foreign.shape, "direct" if foreign.layout == "BX" else "frames", foreign.steps, "none stated"),
         provenance={
             "made": "traced",
@@ -113,7 +114,8 @@ def trace_module(foreign: Foreign, name: str | None = None) -> Model:
             "layout": foreign.layout,
             "weights": loaded,
             "seed": foreign.seed,
-            "graph": "traced, and replayed against the network in fp64",
+            "graph": f"traced, and replayed against the network in {taken.replayed}",
+            "remarks": list(taken.remarks),
             "spikec": spikec.__version__,
             "torch": str(torch.__version__),
         },
@@ -154,9 +156,18 @@ def load_weights(network: nn.Module, path: Path) -> dict[str, str]:
         for name, tensor in wanted.items()
         if name in state and state[name].shape != tensor.shape
     ]
+    # torch would take the real part alone.
+    complexes = [
+        name for name, tensor in wanted.items() if name in state and state[name].is_complex() > tensor.is_complex()
+    ]
     found = [
         f"{len(names)} {words}: {', '.join(names[:LISTED])}{', ...' * (len(names) > LISTED)}"
-        for names, words in ((missing, "missing"), (unknown, "that the network lacks"), (shapes, "of another shape"))
+        for names, words in (
+            (missing, "missing"),
+            (unknown, "that the network lacks"),
+            (shapes, "of another shape"),
+            (complexes, "of complex numbers"),
+        )
         if names
     ]
     if found:
@@ -172,18 +183,20 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "there is no such file"
         raise ModelFileError(what, where=str(path), expected="a state dict written by torch.save")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise ModelFileError(
-            "cannot be read as tensors alone; nothing in it was executed",
-            where=str(path),
-            expected="a state dict: torch.save(model.state_dict(), FILE)",
-        ) from error
+    state = read_plain(
+        path,
+        "a state dict: torch.save(model.state_dict(), FILE)",
+        "torch.save(model.state_dict(), FILE), by torch 1.6 or newer",
+    )
     for candidate in (state, *(state.get(key) for key in INNER if isinstance(state, dict))):
-        if isinstance(candidate, dict) and candidate and all(isinstance(v, Tensor) for v in candidate.values()):
+        if isinstance(candidate, dict) and candidate and all(map(_is_weight, candidate.items())):
             return candidate
     raise ModelFileError("no state dict", where=str(path), expected="names with tensors, alone or under 'state_dict'")
+
+
+def _is_weight(item: tuple[object, object]) -> bool:
+    name, value = item
+    return isinstance(name, str) and isinstance(value, Tensor)
 
 
 def _factory(arch: str) -> Callable[..., Any]:  # Any: the user's

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,19 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     assert not (tmp_path / "out.pt").exists()
 
 
+def test_what_was_left_away_is_said_and_kept(run, package: str, tmp_path: Path) -> None:
+    code = CODE.replace("self.lif =", "self.dead = nn.LayerNorm(6)\n        self.lif =")
+    (tmp_path / f"{package}.py").write_text(code)
+    result = run("trace", "--arch", f"{package}:build", "--input", "6", "-o", "own.pt")
+    assert result.exit_code == 0, result.output
+    said = "2 of the network's parameters are never used, and not in the graph: dead.weight, dead.bias"
+    assert f"{package}:build: {said}" in result.stderr
+    assert "28 parameters" in result.stderr
+    provenance = load(tmp_path / "own.pt").provenance
+    assert provenance["remarks"] == [said]
+    assert provenance["graph"] == "traced, and replayed against the network in fp64"
+
+
 def test_an_existing_output_is_refused_before_any_code_is_run(run, package: str, tmp_path: Path) -> None:
     (tmp_path / "out.pt").write_text("mine")
     result = run("trace", "--arch", f"{package}:build", "--input", "6", "-o", "out.pt")
@@ -107,3 +121,21 @@ def test_arguments_are_literals_or_text() -> None:
     for bad in (["a"], ["=3"], ["a-b=3"], ["a=1", "a=2"]):
         with pytest.raises(UsageError):
             pairs(bad)
+
+
+def test_a_pt2_and_its_layout(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    net = torch.nn.Linear(6, 4).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(torch.export.export(net, (torch.rand(3, 2, 6),)), "net.pt2")
+    assert "axis 0 is the batch, and it has no time" in run("trace", "net.pt2", "-o", "image.pt").stderr
+    assert load(tmp_path / "image.pt").input.shape == (2, 6)
+    result = run("trace", "net.pt2", "--layout", "BTX", "-o", "net.pt")
+    assert result.exit_code == 0, result.output
+    assert "axis 1 is time, axis 0 is the batch" in result.stderr
+    assert load(tmp_path / "net.pt").graph.steps == 2
+    (tmp_path / "net.onnx").write_bytes(b"")
+    result = run("trace", "net.onnx", "--layout", "BX", "-o", "other.pt")
+    assert result.exit_code == 2
+    assert "--layout beside a .onnx" in result.stderr

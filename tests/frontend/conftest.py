@@ -43,12 +43,16 @@ def traced(model: nn.Module, shape=(4,), layout="TBX", steps=3, batches=(1, 2, 5
         for time in {steps, steps if layout == "BX" else steps + 2}:
             x = rng.uniform(-1, 1, (*(() if layout == "BX" else (time,)), batch, *shape))
             with torch.no_grad():
-                theirs = twin(torch.from_numpy(x.swapaxes(0, 1) if layout == "BTX" else x))
+                theirs = twin(torch.from_numpy(np.array(x.swapaxes(0, 1) if layout == "BTX" else x)))
             theirs = theirs if isinstance(theirs, (tuple, list)) else [theirs]
             ours = Interpreter().run(graph, {"input": x}, time)
             for mine, other in zip(ours.values(), theirs, strict=True):
-                other = other.numpy().swapaxes(0, 1) if layout == "BTX" and mine.ndim == other.ndim > 2 else other
-                np.testing.assert_allclose(mine.reshape(-1), np.asarray(other).reshape(-1), rtol=1e-9, atol=1e-9)
+                other = (
+                    other.detach().numpy().swapaxes(0, 1) if layout == "BTX" and mine.ndim == other.ndim > 2 else other
+                )
+                np.testing.assert_allclose(
+                    mine.reshape(-1), torch.as_tensor(other).detach().reshape(-1), rtol=1e-9, atol=1e-9
+                )
     model.float()
     return graph
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from spikec.errors import ModelFileError
 from spikec.frontend import hdf5
 from spikec.frontend.hdf5 import Group, read_tree
+from spikec.frontend.hdf5_parts import lzf_size
 
 BUDGET = 2**24
 
@@ -120,6 +123,38 @@ def one_long_text(file: h5py.File) -> None:
     file.create_dataset("x", data=np.array([text] * 100, dtype=object), dtype=h5py.string_dtype())
 
 
+def chunk_bomb(file: h5py.File) -> None:
+    data = file.create_dataset("x", shape=(64, 64), dtype="f4", chunks=(64, 64), compression="gzip")
+    data.id.write_direct_chunk((0, 0), zlib.compress(bytes(2**24), 9))
+
+
+def shuffled_bomb(file: h5py.File) -> None:
+    data = file.create_dataset("x", (64, 64), "f4", chunks=(64, 64), compression="gzip", shuffle=True, fletcher32=True)
+    data.id.write_direct_chunk((0, 0), zlib.compress(bytes(2**24), 9) + b"sums")
+
+
+def lzf_bomb(file: h5py.File) -> None:
+    data = file.create_dataset("x", shape=(64, 64), dtype="f4", chunks=(64, 64), compression="lzf")
+    data.id.write_direct_chunk((0, 0), b"\x00a" + b"\xe0\xff\x00" * 10_000)
+
+
+def no_deflate(file: h5py.File) -> None:
+    data = file.create_dataset("x", shape=(64, 64), dtype="f4", chunks=(64, 64), compression="gzip")
+    data.id.write_direct_chunk((0, 0), b"no deflate")
+
+
+def texts_in_lzf(file: h5py.File) -> None:
+    texts = np.array(["a", "b"], dtype=object)
+    file.create_dataset("x", data=texts, dtype=h5py.string_dtype(), chunks=(2,), compression="lzf")
+
+
+def packed_references(file: h5py.File) -> None:
+    kind = {"dtype": h5py.string_dtype(), "chunks": (2,), "compression": "gzip", "shuffle": True}
+    data = file.create_dataset("x", (2,), **kind)
+    raw = np.frombuffer(struct.pack("<IQI", 1, 0, 0) + struct.pack("<IQI", 2**30, 0, 0), np.uint8)
+    data.id.write_direct_chunk((0,), zlib.compress(raw.reshape(2, 16).T.tobytes()))
+
+
 def external_link(file: h5py.File) -> None:
     file["x"] = h5py.ExternalLink("other.h5", "/x")
 
@@ -165,6 +200,12 @@ def a_diamond(file: h5py.File) -> None:
         (bomb, "/x declares 134217728 bytes and stores"),
         (big_chunk, "declares more than 16777216 bytes"),
         (one_long_text, "declares more than 16777216 bytes"),
+        (chunk_bomb, "/x has a chunk that holds more than it declares"),
+        (shuffled_bomb, "/x has a chunk that holds more than it declares"),
+        (lzf_bomb, "/x has a chunk that holds more than it declares"),
+        (no_deflate, "/x has a chunk .* is damaged"),
+        (texts_in_lzf, "/x has texts that are .* packed by lzf"),
+        (packed_references, "/x has a text that is longer than the file"),
         (external_link, "/x is a link that leads elsewhere"),
         (soft_link, "/x is a link that leads elsewhere"),
         (dangling, "/x is a link that leads elsewhere"),
@@ -224,3 +265,56 @@ def test_a_group_prints_what_it_holds():
     group = Group("f", "/", {"x": 1})
     assert list(group) == ["x"]
     assert len(group) == 1
+
+
+def test_a_text_whose_reference_says_it_is_longer_than_the_file(tmp_path):
+    path = written(tmp_path, lambda file: file.create_dataset("x", data="a text of this very length"))
+    data = path.read_bytes()
+    reference = struct.pack("<I", len("a text of this very length"))
+    with h5py.File(path) as file:
+        at = file["x"].id.get_offset()
+    assert data[at : at + 4] == reference
+    path.write_bytes(data[:at] + struct.pack("<I", 2**31) + data[at + 4 :])
+    with pytest.raises(ModelFileError, match="/x has a text that is longer than the file"):
+        read_tree(path, BUDGET)
+
+
+def test_packed_numbers_and_texts_of_every_kind(tmp_path):
+    rng = np.random.default_rng(0)
+    numbers, texts = rng.normal(size=(100, 33)), [["ab", "größer"], ["", "x" * 99]]
+
+    def fill(file: h5py.File) -> None:
+        for packing in ("gzip", "lzf", None):
+            for shuffle in (False, True):
+                words = {"chunks": (64, 8), "compression": packing, "shuffle": shuffle, "fletcher32": not shuffle}
+                file.create_dataset(f"{packing}{shuffle}", data=numbers, **words)
+        for packing in ("gzip", None):
+            words = {"chunks": (1, 2), "compression": packing, "shuffle": packing is not None}
+            file.create_dataset(f"text{packing}", data=texts, dtype=h5py.string_dtype(), **words)
+
+    tree = read_tree(written(tmp_path, fill), BUDGET)
+    for name in tree:
+        if name.startswith("text"):
+            assert tree.texts(name).tolist() == texts
+        else:
+            np.testing.assert_array_equal(tree.array(name), numbers)
+    assert len(tree) == 8
+
+
+@pytest.mark.parametrize(
+    ("packed", "size"),
+    [
+        (b"", 0),
+        (b"\x00a", 1),
+        (b"\x1f" + b"a" * 32, 32),
+        (b"\x00a\x20\x00", 1 + 3),
+        (b"\x00a\xe0\xff\x00", 1 + 9 + 255),
+    ],
+)
+def test_the_size_of_what_lzf_packed(packed, size):
+    assert lzf_size(packed, 10_000) == size
+
+
+def test_lzf_that_ends_too_early():
+    assert lzf_size(b"\x05ab", 100) is None
+    assert lzf_size(b"\xe0", 1) == 9

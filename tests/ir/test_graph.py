@@ -9,7 +9,7 @@ from spikec.errors import GraphError, VerifyError
 from spikec.ir.arithmetic import Add, Scale
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.edit import Edit
-from spikec.ir.graph import Graph
+from spikec.ir.graph import Graph, Node
 from spikec.ir.linear import Linear
 from spikec.ir.neurons import LIF
 from spikec.ir.text import parse
@@ -218,3 +218,14 @@ return %bare
         {},
     )
     assert [graph.path_of(node) for node in graph.nodes] == ["blocks.0", "%attn.b", "attn %c", "bare"]
+
+
+def test_the_order_in_which_a_nodes_slots_are_given_does_not_matter():
+    kind = TensorType((2,))
+    weights = {"w": weight_of(np.eye(2)), "b": weight_of(np.ones(2))}
+    slots = {"weight": "w", "bias": "b"}
+    orders = [slots, dict(reversed(slots.items()))]
+    graphs = [Graph({"x": kind}, (Node("y", Linear(), ("x",), order, (kind,)),), ("y",), weights) for order in orders]
+    assert graphs[0].text() == graphs[1].text()
+    assert "linear(%x; bias=b, weight=w)" in graphs[0].text()
+    assert graphs[0].sha256 == graphs[1].sha256

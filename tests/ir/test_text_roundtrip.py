@@ -20,7 +20,9 @@ from spikec.ir.types import REAL, SPIKE, FloatFormat, Int, IntFormat, Role, Tens
 
 SIZES = st.integers(1, 4)
 SCOPES = st.sampled_from(["", "stem", "blocks.0.attn.q_lif", "a-b_c.1"])
-DOMAINS = st.sampled_from([REAL, SPIKE, Int(0, 2), Int(-3, 7, 0.125), Int(0, 9, 1 / 9), Int(-1, 1, 1e-30)])
+DOMAINS = st.sampled_from(
+    [REAL, SPIKE, Int(0, 2), Int(2, 5, 0.5), Int(-3, 7, 0.125), Int(0, 9, 1 / 9), Int(-4, -1), Int(-1, 1, 1e-30)]
+)
 FACTORS = st.floats(allow_nan=False, allow_infinity=False).filter(lambda f: f <= 0 or 1e-9 < f < 1e9)
 
 
@@ -250,6 +252,17 @@ def test_every_op_of_the_table_has_a_recipe():
     assert set(RECIPES) == set(OPS)
 
 
+def loop(d):
+    """A neuron on a value and on its own spikes of some steps ago; the delay stands before what it takes."""
+    x = d.value(2, Timing.STEP)
+    scope, steps = d.draw(SCOPES), Weight(np.asarray(pick(d, (1, 2))), Role.CONSTANT, IntFormat(8))
+    back = d.builder.feedback(TensorType(d.shape(x), SPIKE), steps, scope)
+    y = d.builder.add(Add(), x, back, scope=scope, inner=True)
+    q = d.builder.add(IF(), y, scope=scope, inner=True, names=named(d, {"v_threshold": d.weight()}))
+    d.builder.close(back, q)
+    d.values += [back, y, q, f"{q}.v"]
+
+
 @st.composite
 def graphs(draw, mnemonic):
     d = Drawing(draw)
@@ -258,6 +271,8 @@ def graphs(draw, mnemonic):
         scope = draw(SCOPES)
         added = d.builder.add(op, *inputs, scope=scope, inner=draw(st.booleans()), names=named(d, weights))
         d.values += [added, *(f"{added}.{suffix}" for suffix in op.extra_results)]
+    if draw(st.booleans()):
+        loop(d)
     return d.builder.graph(*draw(st.lists(st.sampled_from(d.values), min_size=1, max_size=3)))
 
 

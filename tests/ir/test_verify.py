@@ -6,23 +6,24 @@ import numpy as np
 import pytest
 
 from spikec.errors import VerifyError
-from spikec.ir.arithmetic import Add, MatMul, Scale
+from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
 from spikec.ir.graph import Graph, Node
+from spikec.ir.integrators import LI
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
-from spikec.ir.neurons import IF, LIF
+from spikec.ir.neurons import IF, LIF, CubaLIF, MultiLevelSpike, Threshold
 from spikec.ir.pools import MaxPool, Mean
-from spikec.ir.shapes import Reshape, Transpose
-from spikec.ir.time import Delay, Repeat, TimeMean
+from spikec.ir.real import Gelu, LayerNorm, Softmax
+from spikec.ir.shapes import Concat, Constant, Expand, Pad, Reshape, Slice, Transpose, Upsample
+from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
 from spikec.ir.types import REAL, SPIKE, Int, Role, TensorType, Timing, Weight, constant, weight_of
 
 STEP, ONCE = TensorType((4,), SPIKE), TensorType((4,), REAL, Timing.ONCE)
-MAP = TensorType((2, 4, 4))
+MAP, HALF, WIDE = TensorType((2, 4, 4)), TensorType((1, 4, 4)), TensorType((2, 3, 4))
+INPUTS = {"x": STEP, "once": ONCE, "map": MAP, "half": HALF, "wide": WIDE}
 
 
 def graph(*nodes, inputs=None, outputs=("n",), weights=None, steps=2):
-    return Graph(
-        {"x": STEP, "once": ONCE, "map": MAP} if inputs is None else inputs, nodes, outputs, weights or {}, steps
-    )
+    return Graph(INPUTS if inputs is None else inputs, nodes, outputs, weights or {}, steps)
 
 
 def node(op=None, inputs=("x",), weights=None, types=(STEP,), name="n", scope="block.layer"):
@@ -94,6 +95,7 @@ def test_slots_are_the_ops_own():
 
 
 ONES = {"w": weight_of(np.ones((3, 4))), "b": weight_of(np.ones(2)), "k": weight_of(np.ones((4, 2, 3, 3)))}
+ONES["other"] = weight_of(np.ones((3, 5)))
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,7 @@ ONES = {"w": weight_of(np.ones((3, 4))), "b": weight_of(np.ones(2)), "k": weight
         (Linear(), ("map",), {"weight": "w", "bias": "b"}, ("bias must be [3]",)),
         (Conv1d(), ("map",), {"weight": "k"}, ("3 axes",)),
         (Conv2d(), ("x",), {"weight": "k"}, ("input of 3 axes",)),
+        (Conv2d(), ("map",), {"weight": "k", "bias": "b"}, ("bias must be [4]",)),
         (Conv2d(groups=3), ("map",), {"weight": "k"}, ("groups",)),
         (Conv2d(groups=2), ("map",), {"weight": "k"}, ("4 channels expected, found 2",)),
         (Conv2d(dilation=(3, 1)), ("map",), {"weight": "k"}, ("does not fit",)),
@@ -135,6 +138,53 @@ ONES = {"w": weight_of(np.ones((3, 4))), "b": weight_of(np.ones(2)), "k": weight
         (LIF(fires_at="="), ("x",), {"tau": "b", "v_threshold": "b"}, ("fires_at",)),
         (LIF(rounding="up"), ("x",), {"tau": "b", "v_threshold": "b"}, ("rounding",)),
         (LIF(refractory=-1), ("x",), {"tau": "b", "v_threshold": "b"}, ("refractory", "at least 0")),
+        (LI(), ("once",), {"tau": "b"}, ("Repeat",)),
+        (LI(), ("x",), {"tau": "b"}, ("tau", "broadcast")),
+        (LI(), ("x",), {}, ("expected one of ['tau', 'beta']",)),
+        (LI(), ("x",), {"beta": "w"}, ("decay_input takes tau",)),
+        (CubaLIF(), ("x",), {"v_threshold": "w", "beta": "w"}, ("expected one of ['tau_syn', 'alpha']",)),
+        (CubaLIF(), ("x",), {"v_threshold": "w", "alpha": "w"}, ("expected one of ['tau', 'beta']",)),
+        (
+            CubaLIF(rounding="floor"),
+            ("x",),
+            {"v_threshold": "w", "beta": "w", "tau_syn": "w"},
+            ("hold an alpha, not a tau_syn",),
+        ),
+        (MultiLevelSpike(scale=0.0), ("x",), {}, ("positive scale", "0.0")),
+        (MultiLevelSpike(levels=0), ("x",), {}, ("levels", "at least 1")),
+        (Threshold(), ("x",), {"v_threshold": "b"}, ("v_threshold", "broadcast")),
+        (Mul(), ("x", "map"), {}, ("shapes differ",)),
+        (Mul(), ("x", "once"), {}, ("Repeat",)),
+        (MatMul(), ("map", "half"), {}, ("leading axes differ", "[2, 4, 4]", "[1, 4, 4]")),
+        (MatMul(), ("map", "wide"), {}, ("contracted axes differ", "4", "3")),
+        (Linear(), ("map",), {"weight": "other"}, ("last axis 5 expected",)),
+        (LayerNorm(0), ("x",), {}, ("0 axes",)),
+        (LayerNorm(2), ("x",), {}, ("2 axes", "[4]")),
+        (LayerNorm(1), ("map",), {"weight": "b"}, ("weight must be [4]",)),
+        (LayerNorm(eps=-1.0), ("map",), {}, ("eps", "at least 0")),
+        (Softmax(1), ("x",), {}, ("axis 1",)),
+        (Softmax(-1), ("x",), {}, ("axis -1",)),
+        (Gelu("erf"), ("x",), {}, ("approximate", "'erf'", "tanh")),
+        (Expand((3,)), ("x",), {}, ("does not expand", "[3]")),
+        (Expand((1, 4)), ("x",), {}, ("does not expand", "[1, 4]")),
+        (Concat(), ("x",), {}, ("takes 2 or more", "found 1")),
+        (Concat(1), ("x", "x"), {}, ("axis 1",)),
+        (Concat(1), ("map", "half"), {}, ("shapes differ beside axis 1",)),
+        (Concat(0), ("x", "map"), {}, ("shapes differ",)),
+        (Concat(0), ("x", "once"), {}, ("Repeat",)),
+        (Slice(1), ("x",), {}, ("axis 1",)),
+        (Slice(0, 0, 5), ("x",), {}, ("stop 5",)),
+        (Slice(0, 2, 2), ("x",), {}, ("start 2",)),
+        (Slice(step=0), ("x",), {}, ("step", "at least 1")),
+        (Pad((1,), (0, 0)), ("x",), {}, ("do not fit",)),
+        (Pad((1, 1), (0, 0)), ("x",), {}, ("do not fit",)),
+        (Pad((-1,), (0,)), ("x",), {}, ("before", "at least 0")),
+        (Upsample(), ("x",), {}, ("[C, H, W]",)),
+        (Constant(), (), {}, ("missing ['value']",)),
+        (Delay(), ("once",), {"steps": "b"}, ("Repeat",)),
+        (Delay(), ("x",), {"steps": "b"}, ("steps", "broadcast")),
+        (TimeSum(), ("once",), {}, ("Repeat",)),
+        (TimeLast(), ("once",), {}, ("Repeat",)),
     ],
     ids=lambda case: type(case).__name__ if hasattr(case, "mnemonic") else None,
 )
@@ -172,6 +222,11 @@ def test_a_delay_may_look_forward_with_the_type_that_it_declares():
 @pytest.mark.parametrize("steps", [0, [1, 1, 0, 1]])
 def test_a_delay_inside_a_cycle_is_at_least_one_step(steps):
     refused(cyclic(steps), "%n (@block.layer)", "at least 1")
+
+
+def test_a_delay_of_itself_is_a_cycle_too():
+    weights = {"d": Weight(np.asarray(0), Role.CONSTANT)}
+    refused(graph(node(Delay(), ("n",), {"steps": "d"}), weights=weights), "%n (@block.layer)", "at least 1")
 
 
 @pytest.mark.parametrize("steps", [-1, 0.5])

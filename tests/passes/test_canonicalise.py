@@ -262,6 +262,7 @@ LEFT_ALONE = {
         """,
     "a reshape of a transpose": "%a = transpose(%x) {axes=(0, 2, 1)}\n %y = reshape(%a) {shape=(2, 3, 4)}",
     "a scale": "%y = scale(%x) {factor=2.0}",
+    "a change of sign": "%y = scale(%x) {factor=-1.0}",
     "moves of something": """
         %a = expand(%s) {shape=(2, 3, 4)}
         %b = slice(%a) {axis=1, start=1, stop=3}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from passes.fold_scale import FoldScale
+from passes.fold_scale import HOMOGENEOUS, FoldScale
 from spikec.ir.types import FLOAT64, IntFormat, Role, Weight
 from spikec.run.interp import Interpreter
 
@@ -68,21 +68,29 @@ def test_every_convention_keeps_its_spikes(case, factor, make_graph, assert_same
 BETWEEN = {
     "avg_pool": "%y = avg_pool(%s)",
     "expand": "%e = reshape(%s) {shape=(1, 4, 4)}\n %y = expand(%e) {shape=(3, 4, 4)}",
+    "matmul": "%y = matmul(%s, %k)",
     "max_pool": "%y = max_pool(%s) {padding=(1, 1)}",
     "mean": "%y = mean(%s) {axes=(1,)}",
     "pad": "%y = pad(%s) {before=(0, 1, 0), after=(0, 0, 1)}",
+    "reshape": "%y = reshape(%s) {shape=(16,)}",
+    "scale": "%y = scale(%s) {factor=-1.0}",
     "slice": "%y = slice(%s) {axis=1, start=1, stop=3}",
     "sum": "%y = sum(%s) {axes=(1, 2)}",
     "sum_pool": "%y = sum_pool(%s)",
+    "transpose": "%y = transpose(%s) {axes=(0, 2, 1)}",
     "upsample": "%y = upsample(%s)",
 }
+
+
+def test_every_homogeneous_op_has_a_case():
+    assert set(BETWEEN) == {op.mnemonic for op in HOMOGENEOUS}
 
 
 @pytest.mark.parametrize("case", BETWEEN)
 def test_passes_every_homogeneous_op(case, make_graph, assert_same):
     before = make_graph(
         f"""
-        graph(%x: real step [1,4,4]) steps 5
+        graph(%x: real step [1,4,4], %k: spike step [1,4,4]) steps 5
         %s = scale(%x) {{factor=0.25}}
         {BETWEEN[case]}
         %q = if(%y; v_threshold=vth)

@@ -1,9 +1,10 @@
 """hoist-repeat: text before and after, the same bits, and what it leaves alone."""
 
+import numpy as np
 import pytest
 
-from passes.hoist_repeat import HoistRepeat
-from spikec.ir.types import Timing
+from passes.hoist_repeat import TIME_FREE, HoistRepeat
+from spikec.ir.types import Timing, weight_of
 
 NEURON = {"tau": 2.0, "vth": 1.0}
 
@@ -95,25 +96,48 @@ def test_the_spikformers_first_layer_is_once(spikformer, assert_same):
     assert HoistRepeat()(after) is after
 
 
-TIME_FREE = {
+MOVED_BEHIND = {
+    "add": "%y = add(%r, %r)",
+    "avg_pool": "%e = reshape(%r) {shape=(1, 2, 3)}\n %y = avg_pool(%e) {kernel=(2, 1), stride=(1, 1)}",
+    "batch_norm": "%y = batch_norm(%r; mean=g, var=h) {axis=1}",
     "concat": "%y = concat(%r, %r)",
+    "conv1d": "%y = conv1d(%r; weight=w)",
+    "conv2d": "%e = reshape(%r) {shape=(2, 3, 1)}\n %y = conv2d(%e; weight=k)",
     "exp": "%y = exp(%r)",
     "expand": "%e = reshape(%r) {shape=(2, 3, 1)}\n %y = expand(%e) {shape=(2, 3, 5)}",
     "gelu": "%y = gelu(%r)",
     "layer_norm": "%y = layer_norm(%r; weight=g)",
+    "linear": "%y = linear(%r; weight=m)",
+    "matmul": "%y = matmul(%r, %r) {transpose_b=True}",
+    "max_pool": "%e = reshape(%r) {shape=(1, 2, 3)}\n %y = max_pool(%e) {kernel=(2, 1), stride=(1, 1)}",
+    "mean": "%y = mean(%r)",
+    "mul": "%y = mul(%r, %r)",
     "multi_level_spike": "%y = multi_level_spike(%r)",
     "pad": "%y = pad(%r) {before=(0, 1), after=(2, 0)}",
+    "reshape": "%y = reshape(%r) {shape=(6,)}",
+    "scale": "%y = scale(%r) {factor=-2.0}",
     "slice": "%y = slice(%r) {axis=1, start=1, stop=3}",
     "softmax": "%y = softmax(%r) {axis=1}",
+    "sum": "%y = sum(%r) {axes=(1,)}",
+    "sum_pool": "%e = reshape(%r) {shape=(1, 2, 3)}\n %y = sum_pool(%e)",
+    "threshold": "%y = threshold(%r; v_threshold=vth)",
+    "transpose": "%y = transpose(%r) {axes=(1, 0)}",
     "upsample": "%e = reshape(%r) {shape=(2, 3, 1)}\n %y = upsample(%e) {factors=(1, 2)}",
 }
 
 
-@pytest.mark.parametrize("case", TIME_FREE)
+WEIGHTS = {"g": (3,), "h": weight_of(np.array([0.5, 1.0, 2.0])), "w": (3, 2, 1), "k": (3, 2, 2, 1), "m": (4, 3)}
+
+
+def test_every_op_without_a_state_has_a_case():
+    assert set(MOVED_BEHIND) == {op.mnemonic for op in TIME_FREE}
+
+
+@pytest.mark.parametrize("case", MOVED_BEHIND)
 def test_moves_behind_every_op_without_a_state(case, make_graph, assert_same):
-    lines = f"graph(%a: real once [2,3]) steps 3\n %r = repeat(%a)\n {TIME_FREE[case]}"
+    lines = f"graph(%a: real once [2,3]) steps 3\n %r = repeat(%a)\n {MOVED_BEHIND[case]}"
     text = f"{lines}\n %q = lif(%y; tau=tau, v_threshold=vth)\n return %q"
-    before = make_graph(text, **NEURON | {"vth": 0.2}, **({"g": (3,)} if "=g" in lines else {}))
+    before = make_graph(text, **NEURON | {"vth": 0.2}, **{n: w for n, w in WEIGHTS.items() if f"={n}" in lines})
     after = HoistRepeat()(before)
     assert after.types["y"].timing is Timing.ONCE
     assert_same(before, after, exact=True)

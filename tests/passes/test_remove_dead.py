@@ -28,6 +28,13 @@ def test_removes_what_reaches_no_output(make_graph, assert_same):
     assert RemoveDead()(after) is after
 
 
+def test_one_dead_node_is_removed_too(make_graph):
+    before = make_graph(
+        "graph(%x: real step [4]) steps 3\n%q = lif(%x; tau=tau, v_threshold=vth)\n%s = scale(%q)\nreturn %q", **NEURON
+    )
+    assert [node.name for node in RemoveDead()(before).nodes] == ["q"]
+
+
 def test_a_neuron_of_which_only_the_membrane_is_used_stays(make_graph):
     graph = make_graph(
         "graph(%x: real step [4]) steps 3\n%q = lif(%x; tau=tau, v_threshold=vth)\nreturn %q.v", **NEURON

@@ -1,9 +1,10 @@
 """time-mean-last: text before and after, the same numbers, and what it leaves alone."""
 
+import numpy as np
 import pytest
 
-from passes.time_mean_last import TimeMeanLast
-from spikec.ir.types import Timing
+from passes.time_mean_last import AFFINE, TimeMeanLast
+from spikec.ir.types import Timing, weight_of
 
 NEURON = {"tau": 2.0, "vth": 0.5}
 HEADER = "graph(%x: spike step [2,4]) steps 5"
@@ -56,19 +57,37 @@ def test_two_means_become_one_behind_an_add(make_graph, assert_same):
     assert_same(before, after)
 
 
-AFFINE = {
+MOVED_BEHIND = {
+    "add": "%u = time_mean(%x)\n %y = add(%t, %u)",
+    "avg_pool": "%e = reshape(%t) {shape=(1, 2, 4)}\n %y = avg_pool(%e)",
+    "batch_norm": "%y = batch_norm(%t; mean=g, var=h) {axis=1}",
     "concat": "%u = time_mean(%x)\n %y = concat(%t, %u)",
+    "conv1d": "%y = conv1d(%t; weight=w, bias=b)",
+    "conv2d": "%e = reshape(%t) {shape=(2, 4, 1)}\n %y = conv2d(%e; weight=k)",
     "expand": "%e = reshape(%t) {shape=(2, 4, 1)}\n %y = expand(%e) {shape=(2, 4, 3)}",
+    "linear": "%y = linear(%t; weight=m, bias=b)",
+    "mean": "%y = mean(%t)",
     "pad": "%y = pad(%t) {before=(0, 1), after=(2, 0)}",
+    "reshape": "%y = reshape(%t) {shape=(8,)}",
+    "scale": "%y = scale(%t) {factor=-2.0}",
     "slice": "%y = slice(%t) {axis=1, start=1, stop=4, step=2}",
+    "sum": "%y = sum(%t) {axes=(1,)}",
+    "sum_pool": "%e = reshape(%t) {shape=(1, 2, 4)}\n %y = sum_pool(%e)",
+    "transpose": "%y = transpose(%t) {axes=(1, 0)}",
     "upsample": "%e = reshape(%t) {shape=(2, 4, 1)}\n %y = upsample(%e)",
 }
+WEIGHTS = {"b": (3,), "g": (4,), "h": weight_of(np.array([0.5, 1.0, 2.0, 4.0]))}
+WEIGHTS |= {"w": (3, 2, 1), "k": (3, 2, 2, 1), "m": (3, 4)}
 
 
-@pytest.mark.parametrize("case", AFFINE)
+def test_every_affine_op_has_a_case():
+    assert set(MOVED_BEHIND) == {op.mnemonic for op in AFFINE}
+
+
+@pytest.mark.parametrize("case", MOVED_BEHIND)
 def test_moves_behind_every_affine_op(case, make_graph, assert_same):
-    text = f"{HEADER}\n{LIF}\n %t = time_mean(%q)\n {AFFINE[case]}\n return %y"
-    before = make_graph(text, **NEURON)
+    text = f"{HEADER}\n{LIF}\n %t = time_mean(%q)\n {MOVED_BEHIND[case]}\n return %y"
+    before = make_graph(text, **NEURON, **{n: w for n, w in WEIGHTS.items() if f"={n}" in MOVED_BEHIND[case]})
     after = TimeMeanLast()(before)
     assert after.types["y"].timing is Timing.STEP
     assert after.outputs == ("t",)

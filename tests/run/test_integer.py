@@ -248,6 +248,17 @@ return %b
     assert len(caught.value.offenders) == 1
 
 
+def test_zeros_are_taken_beside_the_finest_of_units():
+    text = """graph(%x: int(-1,1,1e-30) step [1], %zero: int(0,0) step [1]) steps 2
+%q = if(%x; v_threshold=far, v0=nothing)
+%a = add(%x, %zero)
+return %q, %a
+"""
+    nothing = Weight(np.array(0, np.int8), Role.CONSTANT, IntFormat(8, 0.25))
+    graph = parse(text, {"far": constant(0.377), "nothing": nothing})
+    agree(graph, {"x": np.array([[[1e-30]], [[-1e-30]]]), "zero": np.zeros((2, 1, 1))})
+
+
 def test_a_mean_over_three_is_the_number_nearest_to_it():
     graph = parse("graph(%x: int(0,9) step [3]) steps 7\n%m = mean(%x)\n%t = time_mean(%m)\nreturn %t, %m", {})
     x = np.arange(7 * 3).reshape(7, 1, 3) % 10

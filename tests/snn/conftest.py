@@ -13,7 +13,8 @@ from spikec.snn.config import SpikformerConfig
 Draw = Callable[[np.random.Generator], SpikformerConfig]
 
 # Live parameters (without the LayerNorms and position table that the authors' code constructs and never
-# calls), computed from the authors' own model code; Spikformer, Tables 1, 2 and 4 print them rounded.
+# calls), computed from the authors' own model code; Spikformer, Tables 1, 2 and 4 print them rounded. Spikingformer's
+# layers are those of Spikformer of its size, neurons apart (29.68 M in its paper, Table 1).
 PARAMETERS = {
     "spikformer-4-256": 4_155_178,
     "spikformer-2-384": 5_765_050,
@@ -22,6 +23,7 @@ PARAMETERS = {
     "spikformer-8-384": 16_816_024,
     "spikformer-8-512": 29_689_384,
     "spikformer-8-768": 66_338_632,
+    "spikingformer-8-512": 29_689_384,
     "spikformer-dvs-2-256": 2_566_666,
     "spikformer-dvs128-2-256": 2_566_923,
     "spikformer-digits": 211_962,

@@ -9,10 +9,10 @@ import torch
 from hwmodels.dense import dense_macs
 from spikec.errors import VerifyError
 from spikec.frontend.tracer import trace
-from spikec.ir.arithmetic import MatMul
+from spikec.ir.arithmetic import Add, MatMul
 from spikec.ir.linear import Conv1d, Conv2d, Linear
 from spikec.ir.neurons import LIF
-from spikec.ir.types import REAL, Int, Role, Timing
+from spikec.ir.types import REAL, SPIKE, Int, Role, Timing
 from spikec.run.interp import Interpreter
 from spikec.snn.config import uniform_config
 from spikec.snn.graph_builder import build_graph, input_domain
@@ -21,7 +21,13 @@ from spikec.snn.registry import NETWORKS
 from spikec.snn.spikformer import Spikformer, new_spikformer
 from spikec.snn.supernet import Supernet, recalibrate
 
-FORMS = {"digits": (1, 8, 8), "cifar": (3, 16, 16), "dvs": (2, 32, 48), "imagenet": (3, 48, 32)}
+FORMS = {
+    "digits": (1, 8, 8),
+    "cifar": (3, 16, 16),
+    "dvs": (2, 32, 48),
+    "imagenet": (3, 48, 32),
+    "spikingformer": (3, 48, 32),
+}
 
 
 def network(config, seed=0):
@@ -113,6 +119,16 @@ def test_graph_and_module_give_the_same_logits_and_live_spikes():
     assert sum(float(values[name].mean()) > 0.001 for name in neurons) > len(neurons) // 2
 
 
+def test_a_stream_of_membranes_brings_spikes_alone_to_every_product_but_the_first_and_the_head():
+    config = uniform_config("spikingformer", (3, 32, 32), 10, width=32, depth=2, heads=4)
+    graph = build_graph(config, network(config).state_dict())
+    real = [node.scope for node in graph.nodes_of(Conv1d, Conv2d, Linear) if graph.types[node.inputs[0]].domain == REAL]
+    assert real == ["stem.conv0", "head"]
+    spikes = [node for node in graph.nodes_of(Conv1d, Conv2d) if graph.types[node.inputs[0]].domain == SPIKE]
+    assert len(spikes) == 4 + 2 * 6
+    assert {graph.types[node.name].domain for node in graph.nodes_of(Add)} == {REAL}
+
+
 def test_domains_along_the_network():
     config = uniform_config("cifar", (3, 16, 16), 10, width=32, depth=1, heads=2)
     graph = build_graph(config, network(config).state_dict())
@@ -159,6 +175,7 @@ MACS = {  # a step, without the head: convolutions and Linear alone, and with at
     "spikformer-8-384": (4_660_346_880, None),
     "spikformer-8-512": (8_256_159_744, None),
     "spikformer-8-768": (18_511_331_328, None),
+    "spikingformer-8-512": (8_256_159_744, None),
 }
 
 

@@ -27,6 +27,7 @@ SMALL: dict[FormName, SpikformerConfig] = {
     "dvs": uniform_config("dvs", (2, 32, 32), 5, width=32, depth=2, heads=4, steps=2),
     "imagenet": uniform_config("imagenet", (3, 32, 48), 5, width=32, depth=2, heads=4, steps=2),
     "digits": uniform_config("digits", (1, 8, 8), 5, width=32, depth=2, heads=4, steps=2),
+    "spikingformer": uniform_config("spikingformer", (3, 32, 48), 5, width=32, depth=2, heads=4, steps=2),
 }
 
 
@@ -67,7 +68,7 @@ def test_spikes_everywhere_and_gradients_reach_every_parameter(form: FormName, g
     logits = network(images(config))
     logits.square().sum().backward()
     assert logits.shape == (4, 5)
-    assert len(rates) == len(config.stem_widths) + 1 + 2 * 7
+    assert len(rates) == len(config.stem_widths) + (not config.layout.membranes) + 2 * 7
     assert all(0.0 < rate < 1.0 for rate in rates.values()), rates
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 

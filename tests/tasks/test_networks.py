@@ -46,6 +46,7 @@ TABLE = {
     "spikformer-8-384": Published(16_816_024, 4_660_346_880, IMAGENET_SSA[384], 384_000),
     "spikformer-8-512": Published(29_689_384, 8_256_159_744, IMAGENET_SSA[512], 512_000),
     "spikformer-8-768": Published(66_338_632, 18_511_331_328, IMAGENET_SSA[768], 768_000),
+    "spikingformer-8-512": Published(29_689_384, 8_256_159_744, IMAGENET_SSA[512], 512_000),
     "spikformer-dvs-2-256": Published(2_566_666, None, None, 2_560),
     "spikformer-dvs128-2-256": Published(2_566_923, None, None, 2_816),
 }
@@ -73,7 +74,7 @@ def test_parameters_and_macs_of_the_built_graph_are_the_published_ones(name: str
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", [*LARGE, pytest.param("spikingformer-8-512", marks=pytest.mark.long)])
 def test_the_graph_that_is_built_for_a_large_image_is_the_one_that_is_traced(name: str) -> None:
     network = untrained(network_config(name), 0)
     config = network.config

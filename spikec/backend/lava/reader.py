@@ -49,7 +49,7 @@ def read_json(path: Path) -> Said:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelFileError(why_unread(error), where=str(path)) from error
     if not isinstance(found, dict) or any(found.get(key) != value for key, value in FORMAT.items()):
         raise ModelFileError("no network of this format and version", where=str(path), expected=str(FORMAT))

@@ -50,7 +50,7 @@ def graph_of(tree: Tree, path: Path) -> Graph:
         said = metadata_of(tree)
         graph = _Restoring(tree, said).graph()
         again = encode(peel(graph, "nir"), said["dialect"])
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration, RecursionError) as error:
         raise ModelFileError(f"cannot be read: {error!r}", where=str(path)) from error
     except (GraphError, UnsupportedOp) as error:
         raise ModelFileError(f"holds no valid graph: {error}", where=str(path)) from error

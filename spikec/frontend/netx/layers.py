@@ -115,6 +115,8 @@ def build(building: Building, layers: Sequence[Layer]) -> list[Offender]:
             raise contradiction(layer, str(error), "a layer that fits itself and the one before it") from error
         if found:  # those after it are looked at on a value of the shape that it states
             offenders += found
+            if "shape" not in layer.fields and not building.last:
+                break  # nothing says what those after it would take
             stand_in = TensorType(layer.shape) if "shape" in layer.fields else building.builder.type(building.last)
             building.give(building.builder.input(f"after.{layer.number}", stand_in))
     return offenders

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from spikec.errors import TraceError
 from spikec.frontend.naming import Given
 from spikec.ir.neurons import Neuron as NeuronOp
 from spikec.ir.op import Op
@@ -20,6 +21,11 @@ class Neuron(Protocol):
     Its forward takes and gives [T, ...], its state fresh at each call. Where the class has `spikec_states`, a tuple of
     names of the op's further results such as ("v",), it takes one step a call: forward takes the drive [B, ...] and
     those states, None before the first step, and gives the spikes and the states.
+
+    Two more words a class may say. `spikec_layout = "BTX"`: its forward takes and gives [B, T, ...]. `spikec_exact =
+    False`: it rounds otherwise than the op, having multiplied where the op divides or added in another order, so that
+    a membrane within rounding of the threshold may fire in one and not in the other. That is remarked, and the neuron
+    is compared with its op on drives that do not meet the threshold itself.
     """
 
     def spikec_neuron(self) -> tuple[NeuronOp, Mapping[str, Tensor | float]]:
@@ -44,6 +50,8 @@ class Leaf:
         gains: by which the drive is multiplied, one after the other.
         factor: by which the spikes are multiplied.
         recurrent: a module through which the spikes of the step before are added to the drive.
+        batch_first: whether a call of all steps takes [B, T, ...].
+        exact: whether it rounds as its op does; a recurrent one never does.
     """
 
     op: Op
@@ -57,6 +65,8 @@ class Leaf:
     gains: Sequence[Given] = ()
     factor: Given | None = None
     recurrent: nn.Module | None = None
+    batch_first: bool = False
+    exact: bool = True
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -65,9 +75,20 @@ class Leaf:
 
 
 def of_protocol(module: Neuron) -> Leaf:
-    """The leaf that a module with `spikec_neuron()` says it is."""
+    """The leaf that a module with `spikec_neuron()` says it is.
+
+    Raises:
+        TraceError: its layout is none.
+    """
     op, weights = module.spikec_neuron()
     names: Sequence[str] | None = getattr(module, "spikec_states", None)
+    layout, exact = getattr(module, "spikec_layout", "TBX"), bool(getattr(module, "spikec_exact", True))
+    if layout not in ("TBX", "BTX") or (names is not None and layout == "BTX"):
+        raise TraceError(
+            f"its spikec_layout is {layout!r}{'' if names is None else ' where a call is one step'}",
+            mend="'TBX', 'BTX', or no spikec_states",
+        )
     if names is None:
-        return Leaf(op, weights)
-    return Leaf(op, weights, stepped=True, states={name: name for name in names}, takes=True, gives=bool(names))
+        return Leaf(op, weights, batch_first=layout == "BTX", exact=exact)
+    states = {name: name for name in names}
+    return Leaf(op, weights, stepped=True, states=states, takes=True, gives=bool(names), exact=exact)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import networkx as nx
+import numpy as np
 
 from spikec.errors import Offender, TraceError, UnsupportedOp
 from spikec.frontend.hdf5 import Group
@@ -144,7 +145,7 @@ class _Reading:
 
 
 def _pairs(node: Group) -> list[Edge]:
-    if "edges" in node and not isinstance(node["edges"], (str, Group)) and node["edges"].size == 0:
+    if isinstance(node.get("edges"), np.ndarray) and node["edges"].size == 0:
         return []  # which HDF5 keeps as numbers
     edges = node.texts("edges")
     if edges.ndim != 2 or edges.shape[1] != 2:

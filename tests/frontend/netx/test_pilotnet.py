@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from cli.main import spikec
 from spikec import model as models
 from spikec.cost import Policy, Report
 from spikec.frontend.foreign import Taken, read
@@ -131,3 +134,24 @@ def test_the_synaptic_events_are_those_counted_of_the_folder(
     assert sum(counts.values()) == events
     assert report.totals["counts"].get("mac", 0) == 0
     assert report.data["samples"] == 1
+
+
+def test_the_commands_take_it(pilotnet: Path, image: NDArray[np.int32], tmp_path: Path) -> None:
+    """As a user does: the file as a model.pt, both shown, and the file itself estimated on the image."""
+    source, saved = pilotnet / "network.net", tmp_path / "pilotnet.pt"
+    np.savez(tmp_path / "image.npz", inputs=image)
+
+    def run(*words: object) -> str:
+        result = CliRunner().invoke(spikec, [str(word) for word in words])
+        assert result.exit_code == 0, result.output
+        assert "the last layer's threshold is out of reach" in result.stderr
+        return result.stdout
+
+    run("trace", source, "-o", saved)
+    assert run("show", source) == run("show", saved)
+    words = ("--hw", "45nm", "--data", f"npz:{tmp_path / 'image.npz'}", "--format", "json")
+    found, again = (json.loads(run("estimate", model, *words)) for model in (source, saved))
+    assert found["totals"] == again["totals"]
+    assert found["totals"]["counts"]["ac"] == 48_267_067
+    spikes = {row["scope"]: row["counts"].get("spike", 0) for row in found["nodes"]}
+    assert [spikes[name] for name in NEURONS] == list(SPIKES)

@@ -168,6 +168,26 @@ NETS = {
         (6, 9),
         {"s": ints(-5, 1), "e": ints(2**62, -1), "a": ints(1, -1), "t": ints(2, 3)},
     ),
+    "a slice across what was joined": (
+        [
+            ("Expand", ["x", "s"], {}),
+            ("Neg", ["0"], {}),
+            ("Concat", ["0", "1"], {"axis": 1}),
+            ("Slice", ["2", "b", "e", "a"], {}),
+        ],
+        (3, 1),
+        {"s": ints(1, 1, 4), "b": ints(0), "e": ints(2), "a": ints(2)},
+    ),
+    "a size that is computed with": (
+        [
+            ("Size", ["x"], {}),
+            ("Div", ["0", "each"], {}),
+            ("Concat", ["1", "rest"], {"axis": 0}),
+            ("Reshape", ["x", "2"], {}),
+        ],
+        (2, 3),
+        {"each": ints(6), "rest": ints(3, 2)},
+    ),
     "split": ([("Split", ["x", "s"], {"axis": 1}), ("Add", ["0", "0"], {})], (6,), {"s": ints(6)}),
     "gather one": ([("Gather", ["x", "i"], {"axis": 2})], (3, 4), {"i": np.int64(-1)}),
     "gather some": ([("Gather", ["x", "i"], {"axis": 1})], (5, 2), {"i": np.array([[0, 2, 4], [4, 1, 0]])}),
@@ -293,9 +313,11 @@ def test_a_linear_takes_the_bias_that_is_added_to_it_alone(reader, node, model, 
     weights = {"w": f32(5, 3), "b": f32(3)}
     graph = reader.equal(model(nodes, [port("x", "n", 6, 5)], ["y"], **weights))
     assert ops(graph) == ["linear"]
-    nodes.append(node("Neg", ["a"], ["z"]))  # another user of the product
-    graph = reader.equal(model(nodes, [port("x", "n", 6, 5)], ["y", "z"], **weights))
+    other = node("Neg", ["a"], ["z"])  # another user of the product, before the sum or behind it
+    graph = reader.equal(model([*nodes, other], [port("x", "n", 6, 5)], ["y", "z"], **weights))
     assert ops(graph) == ["linear", "constant", "expand", "add", "scale"]
+    graph = reader.equal(model([nodes[0], other, nodes[1]], [port("x", "n", 6, 5)], ["y", "z"], **weights))
+    assert ops(graph) == ["linear", "scale", "constant", "expand", "add"]
 
 
 def test_a_comparison_is_a_spike_and_its_mask_keeps_integers(reader, node, model, port):

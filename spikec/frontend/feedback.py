@@ -1,0 +1,147 @@
+"""Feedback that a loop over time writes out: a tensor of one step that the next one takes, zeros before the first.
+
+    spikes = torch.zeros(batch, width)
+    for now in x:
+        spikes, membrane = self.lif(self.fc(now) + self.recurrent(spikes), membrane)
+
+The first step, which is what is recorded, takes the zeros: that they stand for the spikes of a step before is known
+only at the second, where the same function of the same line takes spikes of the first. So a network that cannot be
+recorded otherwise is recorded once more, with a Delay in the place of those zeros. What was taken for feedback and is
+none is found as everything is: the later steps do not do what the first did, or the replay differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from torch import Tensor
+
+from spikec.errors import TraceError
+from spikec.frontend import lines
+from spikec.frontend.axes import Dims, View
+from spikec.frontend.memory import storage_of
+from spikec.frontend.recorder import Recorder
+from spikec.frontend.results import flat
+from spikec.ir.types import TensorType
+
+Spot = tuple[str, object, tuple[lines.Place, ...], int, int]
+"""Where a tensor is taken: the module path, the function, the line, where in it, and which argument it is."""
+Known = Mapping[Spot, tuple[TensorType, Dims]]
+"""What is fed back where: the type of the value, and its torch axes."""
+Found = dict[Spot, tuple[TensorType, Dims]]
+"""The same, still growing."""
+
+
+class Feedback:
+    """What a recording sees of feedback, and where it puts a Delay.
+
+    Args:
+        recorder: of the run.
+        known: what an earlier recording found; a Delay is put there.
+        found: receives what this one finds.
+    """
+
+    def __init__(self, recorder: Recorder, known: Known, found: Found) -> None:
+        self.recorder, self.known, self.found = recorder, known, found
+        self._zeros: dict[Spot, tuple[int, ...]] = {}
+        self._delays: dict[Spot, View] = {}
+        self._sources: dict[Spot, str] = {}
+        self._open: set[Spot] = set()
+
+    def taken(self, func: Callable[..., Any], args: Sequence[Any]) -> list[Any]:  # Any: torch
+        """The arguments of a function that is about to be run, with what is fed back to it known as such."""
+        tensors = [value for value in flat(args) if isinstance(value, Tensor)]
+        place = count()
+
+        def seen(value: Any) -> Any:  # Any: as above
+            if isinstance(value, (list, tuple)):
+                parts = [seen(element) for element in value]
+                return tuple(parts) if isinstance(value, tuple) else parts
+            return self._seen(func, value, next(place), tensors) if isinstance(value, Tensor) else value
+
+        return [seen(arg) for arg in args]
+
+    def _seen(self, func: object, tensor: Tensor, place: int, tensors: Sequence[Tensor]) -> Tensor:
+        """One argument, or the same under the view of a Delay."""
+        r, view = self.recorder, self.recorder.view(tensor)
+        if not (self._starts(tensor) if view is None else view.at is not None):
+            return tensor
+        spot = (r.scope, func, *_running(), place)
+        if view is None:
+            return self._start(spot, tensor)
+        if spot in self._delays:
+            return self._delayed(spot, tensor, view)
+        if self._zeros.get(spot) == tuple(tensor.shape) and not self._may_sum(view, place, tensors):
+            self.found.setdefault(spot, (r.builder.type(view.value), view.dims))
+        return tensor
+
+    def check_closed(self) -> None:
+        """Raises TraceError for zeros that stood for nothing that came back."""
+        for scope, _, places, _, _ in self._open:
+            where = ", ".join(filter(None, (f"module '{scope}'" if scope else "the network", lines.said(places))))
+            raise TraceError(
+                "the zeros that the first step takes are no value of the step before in later ones", where=where
+            )
+
+    def _starts(self, tensor: Tensor) -> bool:
+        """Whether it may be what is fed back before the first step: zeros that are no tensor of the network."""
+        r = self.recorder
+        if r.follows(tensor) or r.own.name(tensor) or not tensor.is_floating_point() or tensor.numel() == 0:
+            return False
+        with r.aside():  # functorch's tensors have no memory of their own, and no numbers to look at
+            return storage_of(tensor) != 0 and not bool(tensor.any())
+
+    def _may_sum(self, view: View, place: int, tensors: Sequence[Tensor]) -> bool:
+        """Whether it may be a sum of the steps so far, to which the next one is added."""
+        r = self.recorder
+        others = [other for i, other in enumerate(tensors) if i != place and r.follows(other)]
+        seen = [r.view(other) for other in others]
+        return view.summed or any(other is None or r.alike(view, other) for other in seen)
+
+    def _start(self, spot: Spot, zeros: Tensor) -> Tensor:
+        self._zeros.setdefault(spot, tuple(zeros.shape))
+        if spot not in self.known or spot in self._delays:
+            return zeros
+        r, (kind, dims) = self.recorder, self.known[spot]
+        at_first = View("", kind.shape, dims, r.sizes, at=0)
+        if at_first.torch_shape != tuple(zeros.shape):
+            return zeros
+        name = r.builder.feedback(kind, scope=r.container, inner=True)
+        r.note(name)
+        self._delays[spot] = replace(at_first, value=name)
+        self._open.add(spot)
+        return self._alias(zeros, self._delays[spot])
+
+    def _delayed(self, spot: Spot, tensor: Tensor, view: View) -> Tensor:
+        r, delay, source = self.recorder, self._delays[spot], self.recorder.canonical(view.value)
+        if view.summed or view.dims != delay.dims or self._sources.setdefault(spot, source) != source:
+            return tensor
+        try:
+            r.check_whole(tensor)
+        except TraceError:
+            return tensor  # which is then refused for it
+        assert view.at is not None
+        if view.at == 0:
+            if r.builder.type(source) != r.builder.type(delay.value):
+                return tensor
+            r.builder.close(delay.value, source)
+            self._open.discard(spot)
+        return self._alias(tensor, replace(delay, at=view.at + 1))
+
+    def _alias(self, tensor: Tensor, view: View) -> Tensor:
+        """The same tensor under another view, for this one call."""
+        with self.recorder.aside():
+            alias = tensor.clone()
+        return self.recorder.watch(alias, view)
+
+
+def _running() -> tuple[tuple[lines.Place, ...], int]:
+    """The line that is running, and which of its instructions: it may call a function more than once."""
+    places, frame = lines.running(), sys._getframe(1)
+    while frame.f_back is not None and (frame.f_code.co_filename, frame.f_lineno) not in places:
+        frame = frame.f_back
+    return places, frame.f_lasti

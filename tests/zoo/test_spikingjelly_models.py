@@ -1,0 +1,122 @@
+"""SpikingJelly's own models, unchanged: narrow ones proven, the published sizes replayed and priced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from spikingjelly.activation_based import functional, neuron, surrogate
+from spikingjelly.activation_based.model.parametric_lif_net import CIFAR10Net, DVSGestureNet
+from spikingjelly.activation_based.model.qkformer import QKFormer, qkformer_10_384
+from spikingjelly.activation_based.model.spikformer import Spikformer, spikformer_cifar10
+from torch import Tensor, nn
+
+from spikec.cost import Report
+from spikec.frontend.tracer import Layout, traced
+from spikec.ir.types import REAL, Domain, Int
+from spikec.model import Calibration, InputSpec, Model, load, save
+from spikec.tasks import estimate
+
+EVENTS = Int(0, 1_000_000)
+
+
+def plif_net(kind: Callable[..., nn.Module], channels: int) -> nn.Module:
+    """A network of Fang et al., ICCV 2021, as SpikingJelly's example makes it."""
+    fields = {"surrogate_function": surrogate.ATan(), "detach_reset": True}
+    network = kind(channels=channels, spiking_neuron=neuron.ParametricLIFNode, init_tau=2.0, **fields)
+    functional.set_step_mode(network, "m")
+    return network
+
+
+NARROW: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], Domain, int]] = {
+    "CIFAR10Net": (lambda: plif_net(CIFAR10Net, 8), (3, 32, 32), REAL, 8),
+    "DVSGestureNet": (lambda: plif_net(DVSGestureNet, 4), (2, 128, 128), EVENTS, 7),
+    "Spikformer": (
+        lambda: Spikformer(
+            img_size_h=16, img_size_w=16, patch_size=4, num_classes=10, embed_dims=32, num_heads=4, depths=2
+        ),
+        (3, 16, 16),
+        REAL,
+        15,
+    ),
+    "QKFormer": (
+        lambda: QKFormer(num_classes=10, embed_dims=32, num_heads=(1, 2, 1), depths=(1, 1, 1)),
+        (3, 64, 64),
+        REAL,
+        25,
+    ),
+}
+"""Each with the shape of a sample, the input's domain, and how many neuron layers it has."""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", NARROW)
+def test_narrow_ones_are_proven(name: str, prove: Callable[..., object]) -> None:
+    make, shape, domain, layers = NARROW[name]
+    torch.manual_seed(0)
+    often = {"mean": 1.2} if "former" in name else {}  # or their attention is silent
+    proven = prove(make(), shape, layout="TBX", steps=2, domain=domain, **often)
+    print(f"{name}: {proven}")
+    assert len(proven.rates) == layers
+
+
+FULL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], Layout, int, int]] = {
+    "spikformer_cifar10": (lambda: spikformer_cifar10(T=4), (3, 32, 32), "BX", 4, 9_324_730 - 4 * 9 * 384),
+    "CIFAR10Net": (lambda: plif_net(CIFAR10Net, 256), (3, 32, 32), "TBX", 4, 36_720_492),
+    "DVSGestureNet": (lambda: plif_net(DVSGestureNet, 128), (2, 128, 128), "TBX", 2, 1_698_933),
+    "qkformer_10_384": (lambda: qkformer_10_384(T=2), (3, 224, 224), "BX", 2, 16_472_584),
+}
+"""Each with the shape of a sample, the layout, T, and its parameters.
+
+Spikformer 4-384 has 9,324,730 in its authors' code; SpikingJelly's has no biases in its four blocks. QKFormer's paper
+says 16.47 M (Zhou et al., NeurIPS 2024, table 1).
+"""
+
+
+def full_size(name: str) -> tuple[nn.Module, dict[str, object]]:
+    make, shape, layout, steps, _ = FULL[name]
+    torch.manual_seed(0)
+    domain = EVENTS if name.startswith("DVS") else REAL
+    return make().eval(), {"shape": shape, "layout": layout, "steps": steps, "domain": domain}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", FULL)
+def test_every_parameter_of_the_published_sizes_is_in_the_graph(name: str) -> None:
+    network, fields = full_size(name)
+    graph = traced(network, **fields, check=False).graph
+    assert graph.parameters == sum(p.numel() for p in network.parameters()) == FULL[name][4]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long) for name in FULL])
+def test_the_published_sizes_are_replayed_and_priced(name: str, enliven: Callable, tmp_path: Path) -> None:
+    network, fields = full_size(name)
+    inputs = images(name, 4)
+    first = inputs.transpose(0, 1) if inputs.ndim == 5 else inputs
+    enliven(network, first, 1.2 if "former" in name else 0.5, 1.5, torch.Generator().manual_seed(0))
+    recorded = traced(network, **fields)
+    assert recorded.remarks == (
+        "neurons that keep their state from call to call were reset: an inference of the graph starts with them reset",
+    )
+    encoder = "direct" if fields["layout"] == "BX" else "frames"
+    calibration = Calibration(inputs[:2].numpy(), np.arange(2), "random")
+    spec = InputSpec(fields["shape"], encoder, fields["steps"], "none stated")
+    save(Model(name, recorded.graph, spec, calibration=calibration), tmp_path / "model.pt")
+    (report,) = estimate(load(tmp_path / "model.pt"))
+    assert isinstance(report, Report)
+    assert report.energy_pj > 1e6
+    assert not [line for line in report.assumptions if "silent" in line]
+    print(f"{name}: {len(recorded.graph.nodes)} nodes, {report.energy_pj / 1e9:.3f} mJ")
+
+
+def images(name: str, samples: int) -> Tensor:
+    """Random samples, [samples, *shape], or [samples, T, *shape] for a network that takes time."""
+    _, shape, layout, steps, _ = FULL[name]
+    generator = torch.Generator().manual_seed(3)
+    lead = (samples,) if layout == "BX" else (samples, steps)
+    if name.startswith("DVS"):
+        return torch.randint(0, 4, (*lead, *shape), generator=generator).float()
+    return torch.randn((*lead, *shape), generator=generator)
