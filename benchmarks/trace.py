@@ -43,7 +43,8 @@ def recording() -> str:
         network(image)
 
     work = "a recording, spikformer-4-384, T=4, 1 thread"
-    return line(work, lambda: finished(record(network, asked, asked.sizes)), forward, ("recording", "torch forward"))
+    names = ("recording", "torch forward")
+    return line(work, lambda: finished(record(network, asked, asked.sizes)), forward, names, "at most 3")
 
 
 def chain(nodes: int) -> Graph:
