@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cli.opened import opened
 from cli.stopped import Stopped
 from spikec.backend.verdict import Verdict
 from spikec.report.units import energy
@@ -53,7 +54,7 @@ def export(
     written: list[Path] = []
     try:
         done = run(
-            model,
+            opened(model),
             target,
             out,
             dialect=dialect,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
+from cli.opened import opened
 from cli.stopped import Stopped
 from spikec.files import check_output
 from spikec.model import save
 from spikec.report.progress import progress
 from spikec.snn.training import Progress, Recipe
 from spikec.tasks import training
-from spikec.tasks.opening import load
 from spikec.tasks.training import Prepared, Trained, TrainSettings
 
 DATA = "Data set, and behind a colon which of its fixed splits: digits, digits:1."
@@ -53,7 +53,7 @@ def train(
     """
     settings = TrainSettings(data, epochs, learning_rate, seed)
     check_output(out, force=force)
-    prepared = training.prepare(load(model), settings, checkpoints=checkpoint)
+    prepared = training.prepare(opened(model), settings, checkpoints=checkpoint)
     recipe = f"{epochs} epochs, learning rate {learning_rate:g}, seed {seed}"
     click.echo(f"training {prepared.model.name} on {data}, {recipe}", err=True)
     for note in prepared.notes:

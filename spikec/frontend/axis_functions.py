@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from operator import index as index_of
@@ -106,12 +107,29 @@ def getitem(r: Recorder, y: Tensor, input: View, index: Any) -> View:  # Any: al
         elif isinstance(part, SupportsIndex) and not isinstance(part, (bool, Tensor)):
             view = picked(r, view, axis, index_of(part))
         elif isinstance(part, slice):
+            check_bounds(r, view, axis, part)
             start, stop, step = part.indices(view.length(view.dims[axis]))
             view = sliced(r, view, axis, start, stop, step)
             axis += 1
         else:
             raise r.error("an index that is a tensor or a list is not taken", mend="index by numbers and slices")
     return view
+
+
+def check_bounds(r: Recorder, view: View, axis: int, part: slice) -> None:
+    """Refuses bounds beyond the end of time or batch: they take all of this recording, and not of a longer one.
+
+    Raises:
+        TraceError: names T or B and the bound.
+    """
+    here = [name for name in ("T", "B") if name in view.dims[axis]]
+    size = view.length(view.dims[axis])
+    for bound in (part.start, part.stop) if here else ():
+        if bound is not None and not -size <= bound <= size and abs(bound) < sys.maxsize:
+            raise r.error(
+                f"a slice to {bound} of {here[0]} = {size}: of a longer {here[0]} it would take a part",
+                mend="take one step, x[t], or all of them",
+            )
 
 
 def sliced(r: Recorder, view: View, axis: int, start: int, stop: int, step: int) -> View:
@@ -164,6 +182,8 @@ def unbind(r: Recorder, y: Sequence[Tensor], input: View, dim: int = 0) -> tuple
 def split(r: Recorder, y: Sequence[Tensor], input: View, sizes: object, dim: int = 0) -> tuple[View, ...]:
     """x.split and x.chunk: an axis in parts."""
     view, axis, start, parts = r.settled_sum(input), dim % len(input.dims), 0, []
+    if isinstance(sizes, int):  # steps a part, or parts: of a longer T there would be others
+        check_bounds(r, view, axis, slice(None, sizes))
     if view.dims[axis] and view.dims[axis] != ("T",) and len(y) > 1 and len(view.dims[axis]) != 1:
         view = r.settled(view)
     for part in y:

@@ -23,7 +23,7 @@ from spikec.ir.graph import Graph
 from spikec.model import Model
 from spikec.target import Target, with_runtime
 from spikec.tasks.estimation import Batch, Question, report_of, samples_of
-from spikec.tasks.opening import load
+from spikec.tasks.opening import load, remarks_of
 from spikec.tasks.pricing import feed, price
 
 GOLDEN_SAMPLES = 32
@@ -156,6 +156,7 @@ def _origin(model: Model) -> dict[str, object]:
         "model": model.name,
         "traced_graph_sha256": model.graph.sha256,
         "class_names": list(model.class_names),
+        "remarks": list(remarks_of(model)),
     }
 
 

@@ -143,7 +143,7 @@ def as_dot(model: Model, summary: Summary) -> str:
 
 def as_svg(model: Model, summary: Summary) -> str:
     """The graph as a drawing, under the summary as a comment."""
-    lines = "".join(f"  {line.replace('--', '- -')}\n" for line in summary.lines())
+    lines = "".join(f"  {line.replace('-', '- ')}\n" if "--" in line else f"  {line}\n" for line in summary.lines())
     return f"<!--\n{lines}-->\n{svg(model.graph)}"
 
 

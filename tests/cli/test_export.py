@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import nir
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -133,3 +136,21 @@ def test_what_is_no_export_is_said_in_plain_words(run, tmp_path: Path) -> None:
         assert result.exit_code == 2
         assert said in result.stderr
         assert "Errno" not in result.stderr
+
+
+def test_what_was_assumed_of_a_foreign_file_is_said_and_kept(run, tmp_path: Path) -> None:
+    size, ones = np.array([4]), np.ones(4)
+    layers = {
+        "in": nir.Input(size),
+        "fc": nir.Linear(np.eye(4)),
+        "lif": nir.LIF(ones * 0.02, ones, ones * 0, ones * 0.01),
+        "out": nir.Output(size),
+    }
+    nir.write(tmp_path / "n.nir", nir.NIRGraph(layers, [("in", "fc"), ("fc", "lif"), ("lif", "out")]))
+    np.savez(tmp_path / "data.npz", inputs=np.random.default_rng(0).integers(0, 2, (16, 16, 4)).astype(np.float32))
+    data = f"npz:{tmp_path / 'data.npz'}"
+    result = run("export", tmp_path / "n.nir", "--target", "nir", "--data", data, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    said = [line.removeprefix("n.nir: ") for line in result.stderr.splitlines() if line.startswith("n.nir: ")]
+    assert any("dt" in line for line in said)
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["remarks"] == said

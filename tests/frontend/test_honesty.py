@@ -8,6 +8,7 @@ import inspect
 import linecache
 import random
 import re
+import sys
 import threading
 import weakref
 
@@ -570,7 +571,36 @@ def one_sample_alone(m, x):
     return m.fc(x)  # <-
 
 
+def the_last_five_steps(m, x):
+    return m.lif(x)[-5:].sum(0)  # <-
+
+
+def the_first_sixteen_steps(m, x):
+    x = x[:16]  # <-
+    return m.lif(m.fc(x))
+
+
+def the_first_six_samples(m, x):
+    return m.fc(x)[:, :6]  # <-
+
+
+def at_most_fifty_steps(m, x):
+    return m.fc(x.split(50, 0)[0])  # <-
+
+
+def to_the_end(m, x):
+    return m.fc(x[: len(x)][0 : x.shape[0] : 1][:, : sys.maxsize])
+
+
+def test_bounds_that_are_the_sizes_themselves_are_taken(net, traced):
+    traced(net(to_the_end))
+
+
 SIZES = {
+    the_last_five_steps: "a slice to -5 of T = 3",
+    the_first_sixteen_steps: "a slice to 16 of T = 3",
+    the_first_six_samples: "a slice to 6 of B = 2",
+    at_most_fifty_steps: "a slice to 50 of T = 3",
     zeros_of_one_batch: "4 steps of 5 samples, not on 3 steps of 2 samples",
     steps_in_a_reshape: "4 steps of 5 samples, not on 3 steps of 2 samples",
     batch_in_a_reshape: "4 steps of 5 samples, not on 3 steps of 2 samples",

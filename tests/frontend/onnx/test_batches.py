@@ -66,6 +66,8 @@ MIXING = {
     "a mean over the batch": ("ReduceMean", {}, {"a": ints(0)}, "a reduction over the batch"),
     "a sum over all": ("ReduceSum", {"keepdims": 0}, {}, "a reduction over the batch"),
     "a norm over the batch": ("Softmax", {"axis": 0}, {}, "the batch"),
+    "the first hundred samples": ("Slice", {}, {"a": ints(0), "b": ints(100)}, "of more would take a part"),
+    "the last five samples": ("Slice", {}, {"a": ints(-5), "b": ints(2**63 - 1)}, "of more would take a part"),
     "one sample of all": ("Gather", {"axis": 0}, {"a": np.int64(0)}, "the batch"),
 }
 

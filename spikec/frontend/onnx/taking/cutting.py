@@ -45,6 +45,10 @@ def joined(d: Drawing, parts: Sequence[Data | Const], place: int) -> Data | Cons
     return Data(found.view(value, d.shape(value)), kinds.pop())
 
 
+NO_END = 2**31 - 1
+"""From here on a bound says 'to the end': exporters write the greatest number of 32 or 64 bits."""
+
+
 def slice_(d: Drawing, call: Call) -> Sequence[Symbol]:
     """Parts of axes, with a step of 1 or more."""
     x = call.any_data()
@@ -60,6 +64,8 @@ def slice_(d: Drawing, call: Call) -> Sequence[Symbol]:
         if step < 1:
             raise Refusal(f"a step of {step}, backwards")
         place = axis_of(axis, len(x.shape))
+        if "B" in view.dims[place] and any(x.shape[place] < abs(end) < NO_END for end in (start, end)):
+            raise Refusal(f"a slice {start}:{end} of {x.shape[place]} samples, which of more would take a part")
         low, high, _ = slice(start, end).indices(x.shape[place])
         if low >= high:
             raise Refusal("a slice of no element")
