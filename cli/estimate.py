@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from cli.opened import opened
+from cli.opened import max_bytes_option, opened
 from cli.policy_options import policy_of, policy_options
 from spikec.cost import Report
 from spikec.errors import UsageError
 from spikec.files import check_output, write_text
+from spikec.frontend.foreign import Reading
 from spikec.model import save
 from spikec.report.comparison import comparison_table, print_comparison
 from spikec.report.csv_table import estimate_csv
@@ -45,6 +46,7 @@ RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counti
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw energy a node: PNG, SVG or PDF.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there, not to stdout.")
 @click.option("--keep-counts", type=click.Path(path_type=Path), metavar="FILE", help=KEEP)
+@max_bytes_option
 @click.option("--force", is_flag=True, help="Replace the files of -o, --plot and --keep-counts.")
 @click.option("-v", "--verbose", is_flag=True, help="In the table, also the nodes that count nothing.")
 @click.pass_context
@@ -62,6 +64,7 @@ def estimate(
     plot: Path | None,
     out: Path | None,
     keep_counts: Path | None,
+    max_bytes: int,
     force: bool,
     verbose: bool,
     **fields: str | None,
@@ -82,7 +85,7 @@ def estimate(
         raise UsageError("--keep-counts beside --rates: nothing is counted", mend="leave one of them out")
     policy = policy_of(policy_name, fields)
     question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps)
-    loaded = opened(model)
+    loaded = opened(model, Reading(max_bytes=max_bytes))
     answers = run(loaded, hardware, question)
     reports = [answer for answer in answers if isinstance(answer, Report)]
     # Files before stdout, whose reader may go away.

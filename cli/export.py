@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from cli.opened import opened
+from cli.opened import max_bytes_option, opened
 from cli.stopped import Stopped
 from spikec.backend.verdict import Verdict
+from spikec.frontend.foreign import Reading
 from spikec.report.units import energy
 from spikec.tasks.exporting import GOLDEN_SAMPLES, Export
 from spikec.tasks.exporting import export as run
@@ -28,6 +29,7 @@ DATA = "Samples for the golden run: digits, npz:FILE.  [default: the calibration
 @click.option("--hw", "hardware", default="45nm", show_default=True, help="Chip of the folder's report.json.")
 @click.option("--verify", is_flag=True, help="Run the export and compare it with its graph, spike for spike.")
 @click.option("--lava-python", metavar="PATH", help=LAVA)
+@max_bytes_option
 @click.option("--force", is_flag=True, help="Replace an export that stands at -o.")
 def export(
     model: Path,
@@ -39,6 +41,7 @@ def export(
     hardware: str,
     verify: bool,
     lava_python: str | None,
+    max_bytes: int,
     force: bool,
 ) -> None:
     """Write MODEL as a target's files, and prove them where --verify is given.
@@ -54,7 +57,7 @@ def export(
     written: list[Path] = []
     try:
         done = run(
-            opened(model),
+            opened(model, Reading(max_bytes=max_bytes)),
             target,
             out,
             dialect=dialect,

@@ -7,9 +7,17 @@ from pathlib import Path
 import click
 
 from spikec.errors import printable
-from spikec.frontend.foreign import Reading
+from spikec.frontend.foreign import MAX_BYTES, Reading
 from spikec.model import Model
 from spikec.tasks.opening import load, remarks_of
+
+max_bytes_option = click.option(
+    "--max-bytes",
+    type=int,
+    default=MAX_BYTES,
+    show_default=True,
+    help="What the arrays of a MODEL of another tool may take in memory.",
+)
 
 
 def opened(path: Path, reading: Reading | None = None, name: str | None = None) -> Model:

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from cli.columns import columns
-from cli.opened import opened
+from cli.opened import max_bytes_option, opened
 from passes.manager import names as pass_names
 from spikec.errors import UsageError
 from spikec.files import check_output
+from spikec.frontend.foreign import Reading
 from spikec.model import save
 from spikec.tasks.effects import Effect, Layer, effect
 from spikec.tasks.showing import FORMS, bare, check_among, passed, summary_of
@@ -33,6 +34,7 @@ FORM = "text parses back; svg is a drawing; dot is for Graphviz; json has types 
 @click.option("--samples", type=int, metavar="N", help="Only the first N of --data.  [default: all, at most 1024]")
 @click.option("--format", "form", type=click.Choice(list(FORMS)), default="text", show_default=True, help=FORM)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Also write the model after the passes there.")
+@max_bytes_option
 @click.option("--force", is_flag=True, help="Replace the file of -o.")
 def show(
     model: Path,
@@ -42,6 +44,7 @@ def show(
     samples: int | None,
     form: str,
     out: Path | None,
+    max_bytes: int,
     force: bool,
 ) -> None:
     """Show MODEL's graph with its parameters, neurons and MACs.
@@ -61,7 +64,7 @@ def show(
     _check_data(data, samples, names)
     if out is not None:
         check_output(out, force=force)
-    before = opened(model)
+    before = opened(model, Reading(max_bytes=max_bytes))
     result = passed(before, names)
     for name, graph, changed in result.after:
         if not changed:

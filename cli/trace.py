@@ -84,6 +84,8 @@ def trace(
       spikec trace --arch mynet.model:build --arch-arg depth=2 --input 2,64,64 --layout BTX --steps 8 -o model.pt
     """
     _check(ctx, source, arch, shape, layout)
+    if name is not None and not name.isprintable():
+        raise UsageError(f"--name {name!a}", expected="text of one line")
     check_output(out, force=force)
     if source is not None:
         asked = cast("Integrator | None", integrator), cast("Layout | None", layout)

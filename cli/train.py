@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from cli.opened import opened
+from cli.opened import max_bytes_option, opened
 from cli.stopped import Stopped
 from spikec.files import check_output
+from spikec.frontend.foreign import Reading
 from spikec.model import save
 from spikec.report.progress import progress
 from spikec.snn.training import Progress, Recipe
@@ -28,6 +29,7 @@ KEEP = "Keep the state of each epoch in this folder; the same command goes on fr
 @click.option("--lr", "learning_rate", type=float, default=Recipe.learning_rate, show_default=True, help=RATE)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the samples' order and shifts, 0 or more.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FOLDER", help=KEEP)
+@max_bytes_option
 @click.option("--force", is_flag=True, help="Replace the file of -o.")
 def train(
     model: Path,
@@ -37,6 +39,7 @@ def train(
     learning_rate: float,
     seed: int,
     checkpoint: Path | None,
+    max_bytes: int,
     force: bool,
 ) -> None:
     """Train MODEL, or train it further: from spikec new, spikec search or spikec train.
@@ -53,7 +56,7 @@ def train(
     """
     settings = TrainSettings(data, epochs, learning_rate, seed)
     check_output(out, force=force)
-    prepared = training.prepare(opened(model), settings, checkpoints=checkpoint)
+    prepared = training.prepare(opened(model, Reading(max_bytes=max_bytes)), settings, checkpoints=checkpoint)
     recipe = f"{epochs} epochs, learning rate {learning_rate:g}, seed {seed}"
     click.echo(f"training {prepared.model.name} on {data}, {recipe}", err=True)
     for note in prepared.notes:

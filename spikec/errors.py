@@ -141,6 +141,11 @@ def printable(text: str, longest: int = LONGEST_MESSAGE) -> str:
     return plain if len(plain) <= longest else f"{plain[:longest]}..."
 
 
+def one_line(text: str) -> str:
+    """`printable` text in one line, as what is kept of foreign text must be."""
+    return " ".join(printable(text).split())
+
+
 def nearest(name: str, choices: Sequence[str], at_most: int = 3, alike: float = 0.5) -> tuple[str, ...]:
     """The choices that `name` most resembles, best first; empty where nothing is near."""
     by_lower = {choice.lower(): choice for choice in choices}

@@ -130,8 +130,10 @@ def save(model: Model, path: Path, *, force: bool = False) -> None:
 
     Raises:
         OutputError: the file exists and `force` is not given, or it cannot be written.
-        ModelFileError: provenance or architecture are no plain data, so the file could not be read back.
+        ModelFileError: provenance or architecture are no plain data, or a name or remark no text of one line, so the
+            file could not be read back.
     """
+    _check_told(model)
     plain = _plain(model)
     _require_plain(plain, "model")
     check_output(path, force=force)

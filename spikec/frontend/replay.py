@@ -29,6 +29,9 @@ BATCHES = (1, 4)
 SCALES = (-1.0, -1e2, -1e4)
 """Of samples that are far from the others, on both sides of 0: what depends on data shows there."""
 LEAST_DRIVES = 4096  # that a neuron is compared on, each step
+MOST_DRIVES = 2**22  # in all, beyond which steps are no more than the network's
+LONG = 32  # steps that a neuron is compared on, where it is small enough
+HELD = 5  # steps for which a far drive stays
 
 
 def replay(
@@ -135,8 +138,8 @@ def _without_neurons(run: Rerun, graph: Graph) -> tuple[Graph, list[str]]:
 def _compare_neuron(run: Rerun, graph: Graph, measure: Measure, firing: Firing, steps: int, batch: int) -> None:
     """Compares spikes of the module and of its op, bit by bit, on drives that hit the threshold and its neighbours."""
     kind = TensorType(firing.drive.shape)
-    steps = max(steps, 4)
     batch = max(batch, LEAST_DRIVES // kind.elements)
+    steps = max(steps, 4, min(LONG, MOST_DRIVES // (kind.elements * batch)))
     nodes = [graph.node(name) for name in firing.nodes]
     (neuron,) = (node for node in nodes if type(node.op) is type(firing.leaf.op))
     drive = _drives(run, graph, firing, neuron, kind, steps, batch)
@@ -157,7 +160,12 @@ def _drives(run: Rerun, graph: Graph, firing: Firing, neuron: Node, kind: Tensor
         return (grid * 5 - 1) * unit
     drive = (grid * 40 - 8).round() / 8 * unit
     beside = torch.nextafter(drive, torch.where(off < 0.25, -torch.inf, torch.inf).to(drive.dtype))
-    return torch.where(off < 0.5, beside, drive)
+    near = torch.where(off < 0.5, beside, drive)
+    # far below, then far above: a membrane with bounds, or a count of spikes, shows there
+    held = _random(run, kind, steps, batch)[torch.arange(steps) // HELD * HELD] * 2 - 1
+    far = (held.sign() * 10 ** (held.abs() * 4) * 8).round() / 8 * unit
+    every = torch.arange(batch).reshape(1, batch, *[1] * len(kind.shape))
+    return torch.where(every % 4 == 0, far, near)
 
 
 def _random(run: Rerun, kind: TensorType, steps: int, batch: int) -> Tensor:

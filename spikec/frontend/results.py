@@ -8,7 +8,10 @@ from torch import Tensor
 
 from spikec.errors import TraceError
 
-USERS_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+USERS_FAULTS = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, StopIteration),
+    *(SystemExit, TypeError, ValueError),
+)
 """What a network's own code raises on an input that it does not take."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import spikec
 from spikec import model as models
+from spikec.errors import one_line
 from spikec.frontend import foreign
 from spikec.frontend.foreign import READERS, Reading
 from spikec.ir.types import Timing
@@ -29,14 +30,14 @@ def load(path: Path | str, reading: Reading | None = None, name: str | None = No
     ((_, kind),) = taken.graph.inputs.items()
     assert (taken.encoder == "direct") is (kind.timing is Timing.ONCE)
     return Model(
-        name=name or path.stem,
+        name=name or one_line(path.stem),
         graph=taken.graph,
         input=InputSpec(kind.shape, taken.encoder, taken.graph.steps, taken.preprocessing),
         provenance={
             "made": f"read from {path.suffix}",
-            "file": path.name,
+            "file": one_line(path.name),
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "remarks": list(taken.remarks),
+            "remarks": [one_line(remark) for remark in taken.remarks],
             "facts": dict(taken.facts),
             "spikec": spikec.__version__,
         },

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 import spikec
-from spikec.errors import InputError, ModelFileError, SpikecError, TraceError, UnknownName, UsageError
+from spikec.errors import InputError, ModelFileError, SpikecError, TraceError, UnknownName, UsageError, one_line
 from spikec.frontend.tracer import Layout, traced
 from spikec.model import InputSpec, Model
 from spikec.tasks.networks import SEEDS
@@ -115,7 +115,7 @@ def trace_module(foreign: Foreign, name: str | None = None) -> Model:
             "weights": loaded,
             "seed": foreign.seed,
             "graph": f"traced, and replayed against the network in {taken.replayed}",
-            "remarks": list(taken.remarks),
+            "remarks": [one_line(remark) for remark in taken.remarks],
             "spikec": spikec.__version__,
             "torch": str(torch.__version__),
         },

@@ -138,7 +138,9 @@ def test_what_is_no_export_is_said_in_plain_words(run, tmp_path: Path) -> None:
         assert "Errno" not in result.stderr
 
 
-def test_what_was_assumed_of_a_foreign_file_is_said_and_kept(run, tmp_path: Path) -> None:
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A file of nir's, whose name has a character that no terminal shows."""
     size, ones = np.array([4]), np.ones(4)
     layers = {
         "in": nir.Input(size),
@@ -146,11 +148,38 @@ def test_what_was_assumed_of_a_foreign_file_is_said_and_kept(run, tmp_path: Path
         "lif": nir.LIF(ones * 0.02, ones, ones * 0, ones * 0.01),
         "out": nir.Output(size),
     }
-    nir.write(tmp_path / "n.nir", nir.NIRGraph(layers, [("in", "fc"), ("fc", "lif"), ("lif", "out")]))
+    path = tmp_path / "n\u00a0m.nir"
+    nir.write(path, nir.NIRGraph(layers, [("in", "fc"), ("fc", "lif"), ("lif", "out")]))
+    return path
+
+
+def test_what_was_assumed_of_a_foreign_file_is_said_and_kept(run, foreign: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", inputs=np.random.default_rng(0).integers(0, 2, (16, 16, 4)).astype(np.float32))
     data = f"npz:{tmp_path / 'data.npz'}"
-    result = run("export", tmp_path / "n.nir", "--target", "nir", "--data", data, "-o", tmp_path / "out")
+    result = run("export", foreign, "--target", "nir", "--data", data, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    said = [line.removeprefix("n.nir: ") for line in result.stderr.splitlines() if line.startswith("n.nir: ")]
+    said = [line.removeprefix("n?m.nir: ") for line in result.stderr.splitlines() if line.startswith("n?m.nir: ")]
     assert any("dt" in line for line in said)
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["remarks"] == said
+
+
+def test_what_trace_writes_can_be_read(run, foreign: Path, tmp_path: Path) -> None:
+    assert run("trace", foreign, "-o", tmp_path / "n.pt").exit_code == 0
+    assert run("show", tmp_path / "n.pt").exit_code == 0
+    result = run("trace", foreign, "--name", "a\nb", "-o", tmp_path / "other.pt")
+    assert result.exit_code == 2
+    assert r"--name 'a\nb'; expected text of one line" in result.stderr
+    assert not (tmp_path / "other.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("trace",), ("show",), ("estimate",), ("export", "--target", "nir"), ("train", "--data", "digits")]
+)
+def test_arrays_beyond_max_bytes_are_refused_by_every_command(
+    run, foreign: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    result = run(words[0], foreign, *words[1:], "--max-bytes", 100, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "n?m.nir" in result.stderr
+    assert "--max-bytes" in result.stderr
+    assert not (tmp_path / "out").exists()

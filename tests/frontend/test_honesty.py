@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from spikec.errors import TraceError
 from spikec.frontend.tracer import trace
 from spikec.frontend.tracer import traced as traced_with_remarks
+from spikec.ir.neurons import IF
 from spikec.snn.neuron import LIFNeuron
 
 MAP = (3, 4, 4)
@@ -594,6 +595,52 @@ def to_the_end(m, x):
 
 def test_bounds_that_are_the_sizes_themselves_are_taken(net, traced):
     traced(net(to_the_end))
+
+
+class Bounded(nn.Module):
+    """An IF whose membrane has bounds, or that tires after some spikes; it says that it has neither."""
+
+    def __init__(self, low=-1e30, high=1e30, spikes=1000):
+        super().__init__()
+        self.low, self.high, self.spikes = low, high, spikes
+
+    def forward(self, x):
+        v, out = torch.zeros_like(x[0]), []
+        left = torch.full_like(x[0], self.spikes)
+        for drive in x:
+            v = (v + drive).clamp(self.low, self.high)
+            q = ((v >= 1.0) & (left > 0)).to(x.dtype)
+            v, left = v - q, left - q
+            out.append(q)
+        return torch.stack(out)
+
+    def spikec_neuron(self):
+        return IF(reset="soft", fires_at=">="), {"v_threshold": 1.0}
+
+
+def test_a_neuron_without_bounds_is_what_it_says(net, traced):
+    traced(net(lambda m, x: m.neuron(m.fc(x)), neuron=Bounded()))
+
+
+@pytest.mark.parametrize("bound", [{"low": -3.5}, {"low": -8.0}, {"high": 9.0}, {"spikes": 10}], ids=str)
+def test_a_neuron_with_bounds_that_it_does_not_name_is_refused(net, bound):
+    with pytest.raises(TraceError, match="does not do what its spikec_neuron"):
+        trace(net(lambda m, x: m.neuron(m.fc(x)), neuron=Bounded(**bound)), (4,), layout="TBX", steps=3)
+
+
+def leaves(m, x):
+    if x.shape[1] > 2:
+        raise SystemExit(0)  # <-
+    return m.fc(x)
+
+
+def leaves_at_once(m, x):
+    raise SystemExit(0)  # <-
+
+
+@pytest.mark.parametrize("forward", [leaves, leaves_at_once], ids=lambda f: f.__name__)
+def test_a_network_that_ends_the_program_is_refused(net, forward):
+    refused(net(forward), forward, "fails")
 
 
 SIZES = {
