@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import nir
@@ -183,3 +185,33 @@ def test_arrays_beyond_max_bytes_are_refused_by_every_command(
     assert "n?m.nir" in result.stderr
     assert "--max-bytes" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))
+from cli.main import main
+sys.argv = ["spikec", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("target", [("nir", "--dialect", "extended"), ("lava",)], ids=lambda words: words[0])
+@pytest.mark.parametrize("most", [3_000, 30_000, 200_000])
+def test_a_disk_that_takes_no_more_ends_an_export_and_leaves_nothing(
+    model: Path, tmp_path: Path, target: tuple[str, ...], most: int
+) -> None:
+    """A limit on each file's size stops the writer as a full disk does, in the middle of a file."""
+    code = LIMITED.format(most=most)
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    words = ["export", str(model), "--target", *target, "-o", str(folder / "out")]
+    found = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert found.returncode == 2, found.stderr
+    assert found.stderr.count("error: ") == 1
+    assert "cannot be written" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert list(folder.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import nir
@@ -13,7 +14,7 @@ from spikec.backend.nir.encode import check, encode
 from spikec.backend.nir.site import Fields
 from spikec.backend.protocol import Peeled, peel
 from spikec.errors import Offender, UnsupportedOp
-from spikec.files import cannot_write
+from spikec.files import write_bytes
 from spikec.ir.graph import Graph
 from spikec.ir.time import Repeat, TimeLast, TimeMean, TimeSum
 
@@ -47,10 +48,9 @@ def write(graph: Graph, folder: Path, dialect: Dialect = "strict") -> None:
     """
     tree = encode(peeled(graph, dialect), dialect)
     root = checked(tree) if dialect == "strict" else Tree(tree)
-    try:
-        nir.write(folder / FILE, root)
-    except (OSError, RuntimeError) as error:  # HDF5 reports a full disk as either
-        raise cannot_write(folder / FILE, error) from error
+    made = BytesIO()  # HDF5 ends the process where the disk is full as it closes a file
+    nir.write(made, root)
+    write_bytes(folder / FILE, made.getvalue())
 
 
 def peeled(graph: Graph, dialect: Dialect) -> Peeled:
