@@ -1,8 +1,8 @@
 """Recording a network against running it, and how printing, parsing and verifying a graph grow with its nodes.
 
 The recording is one pass of Spikformer-4-384 at T = 4 with two samples, which tell time and batch apart, and the graph
-finished and verified; the peer is one forward pass of the module on one sample. The replays and the recording at
-other sizes, which are as long again, are apart. Growth is the slope of log seconds over log nodes, by least squares,
+finished and verified; the peer is one forward pass of the module on one sample. The replays and the recordings at
+other sizes, of more samples and steps, are apart. Growth is the slope of log seconds over log nodes, by least squares,
 of chains of Linear, LIF and Add.
 """
 

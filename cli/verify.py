@@ -20,7 +20,8 @@ def verify(folder: Path, lava_python: str | None) -> None:
     target's own runtime, spikes of every neuron layer must be equal and membranes within 1e-9. Exit code 1 where
     anything differs, with the reasons; verdict.json is written either way.
 
-    An export to Lava is a program: this runs the run.py that is in FOLDER, so look at one that is not yours first.
+    Nothing that lies in FOLDER is run. An export to Lava carries a program: its network is run by the one that spikec
+    ships, and a run.py or spikec_lava that differs from it is named and fails the verdict.
 
     \b
       spikec verify out/lava

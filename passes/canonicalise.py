@@ -13,7 +13,7 @@ from spikec.ir.op import Op
 from spikec.ir.shapes import Concat, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Delay
 
-MOVES = (Concat, Reshape, Slice, Transpose)
+BYPASSED = (Concat, Reshape, Slice, Transpose)
 """Ops that a rule may bypass."""
 
 
@@ -73,7 +73,7 @@ def _without_bypassed(nodes: list[Node], outputs: tuple[str, ...], graph: Graph)
     used = {*outputs, *(value for node in nodes if isinstance(node.op, Delay) for value in node.inputs)}
     kept: list[Node] = []
     for node in reversed(nodes):
-        if isinstance(node.op, MOVES) and node.name not in used and graph.users(node.name):
+        if isinstance(node.op, BYPASSED) and node.name not in used and graph.users(node.name):
             continue
         used.update(node.inputs)
         kept.append(node)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from spikec.ir.arithmetic import Add, Scale
+from passes.algebra import JOINTLY_HOMOGENEOUS, STORED
 from spikec.ir.graph import Graph, Node
-from spikec.ir.linear import Conv1d, Conv2d, Linear
-from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
-from spikec.ir.shapes import Concat, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Repeat
 
-LINEAR = (Conv1d, Conv2d, Linear)
-MOVES = (Concat, Expand, Pad, Repeat, Reshape, Slice, Transpose, Upsample)
-PASSED = (Add, AvgPool, MaxPool, Mean, Scale, Sum, SumPool, *MOVES)
+PASSED = (*JOINTLY_HOMOGENEOUS, Repeat)
 """Ops whose result is multiplied by a positive factor where all their operands are."""
 
 
@@ -40,7 +35,7 @@ def _fed(graph: Graph, value: str, takers: Collection[str]) -> dict[str, Node] |
     taken_beside = value in graph.outputs or any(user.name not in takers for user in graph.users(value))
     if node is None or taken_beside:
         return None
-    if isinstance(node.op, LINEAR):
+    if isinstance(node.op, STORED):
         return {node.name: node}
     if not isinstance(node.op, PASSED):
         return None

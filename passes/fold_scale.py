@@ -7,14 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from passes.algebra import HOMOGENEOUS
 from passes.users import is_floating, only_user
-from spikec.ir.arithmetic import MatMul, Scale
+from spikec.ir.arithmetic import Scale
 from spikec.ir.edit import Edit
 from spikec.ir.graph import Graph, Node
 from spikec.ir.neurons import IF, LIF, PLIF, Alpha, CubaLIF, Threshold
 from spikec.ir.op import Op
-from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
-from spikec.ir.shapes import Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.types import FLOAT64, Weight
 
 VOLTAGES: dict[type[Op], tuple[str, ...]] = {
@@ -26,11 +25,6 @@ VOLTAGES: dict[type[Op], tuple[str, ...]] = {
     Threshold: ("v_threshold",),
 }
 """The weights that are measured in units of the drive. Where one is not given, it is 0 or another one of them."""
-
-HOMOGENEOUS = frozenset(
-    {AvgPool, Expand, MatMul, MaxPool, Mean, Pad, Reshape, Scale, Slice, Sum, SumPool, Transpose, Upsample}
-)
-"""Ops with f(s x) = s f(x) in each operand, for s > 0."""
 
 
 @dataclass(frozen=True)

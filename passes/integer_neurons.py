@@ -106,9 +106,10 @@ def integer_neuron(graph: Graph, node: Node, unit: float, decay_bits: int) -> In
 
 def _integer_threshold(op: Threshold, given: _Given, unit: float) -> IntegerNeuron | str:
     codes, fires_at = _strict(given.numbers["v_threshold"] / unit, op.fires_at)
+    if np.abs(codes).max() > LARGEST:
+        return _beyond(codes)
     weight = stored(codes, IntFormat(THRESHOLD_BITS + 1, unit), given.role("v_threshold"))
-    strict = IntegerNeuron(replace(op, fires_at=fires_at), {"v_threshold": weight}, 1.0, {})
-    return strict if np.abs(codes).max() <= LARGEST else _beyond(codes)
+    return IntegerNeuron(replace(op, fires_at=fires_at), {"v_threshold": weight}, 1.0, {})
 
 
 def _integer(leak: _Leak, given: _Given, unit: float, decay_bits: int, taken: Sequence[str]) -> IntegerNeuron | str:
@@ -131,7 +132,7 @@ def _integer(leak: _Leak, given: _Given, unit: float, decay_bits: int, taken: Se
     shown = {"i": unit / FRACTION, "v": unit / FRACTION / float(leak.gain.flat[0])}
     if "v" in taken and (leak.rest.any() or np.ptp(leak.gain) > 0):
         return "its membrane is taken by others, who would miss its resting voltage or its tau of each element"
-    op = replace(leak.op, fires_at=fires_at)
+    op = replace(leak.op, fires_at=fires_at, state=IntFormat(MEMBRANE_BITS))
     return IntegerNeuron(op, weights, FRACTION / unit, {suffix: shown[suffix] for suffix in taken})
 
 

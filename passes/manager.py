@@ -27,7 +27,8 @@ from passes.merge_linears import MergeLinears
 from passes.quantize import Quantize
 from passes.remove_dead import RemoveDead
 from passes.reorder_attention import ReorderAttention
-from passes.time_mean_last import TimeMeanLast
+from passes.repeat_first import RepeatFirst
+from passes.time_reductions_last import TimeReductionsLast
 from passes.unroll_levels import UnrollLevels
 from spikec.errors import ToolchainError, UnknownName, UsageError, VerifyError
 from spikec.ir.graph import Graph
@@ -58,7 +59,8 @@ PASSES: dict[str, Callable[..., Pass]] = {
     "quantize": Quantize,
     "remove-dead": RemoveDead,
     "reorder-attention": ReorderAttention,
-    "time-mean-last": TimeMeanLast,
+    "repeat-first": RepeatFirst,
+    "time-reductions-last": TimeReductionsLast,
     "unroll-levels": UnrollLevels,
 }
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from passes.feeders import LINEAR, feeders
+from passes.algebra import STORED
+from passes.feeders import feeders
 from passes.fixed_point import fitted
 from passes.grid import Grid, OffGrid, Spacing, grids
 from passes.integer_neurons import LEAKS, IntegerNeuron, integer_neuron
@@ -51,8 +52,8 @@ class Quantize:
 
     Keeps: result types; names and scopes; the convention of reset, its delay, refractory steps.
     Changes: the function, by all that rounds above, and the membranes' units. Spikes of a float32 run may differ from
-    those of integers or float64, which are exact. That a membrane fits into 24 bits depends on data, and is the
-    target's to check.
+    those of integers or float64, which are exact. A neuron's state is of 24
+    bits: a run on data that needs more ends in an error.
     Leaves alone: what is in fixed point already; neurons whose drive stems from a real input without a neuron
     between, such as the first ones on an image, which no chip runs: their voltages stay floating point.
     Refuses, by name: an Alpha or LI; a neuron driven by what lies on no grid, such as a BatchNorm, a Scale by no
@@ -82,7 +83,7 @@ class Quantize:
 
 def _with_integer_weights(graph: Graph, bits: int) -> Graph:
     edit = Edit(graph)
-    for node in graph.nodes_of(*LINEAR, Constant):
+    for node in graph.nodes_of(*STORED, Constant):
         name = node.weights["value" if isinstance(node.op, Constant) else "weight"]
         weight = graph.weights[name]
         if not isinstance(weight.format, IntFormat):
@@ -103,7 +104,7 @@ def _with_integer_neurons(graph: Graph, decay_bits: int) -> Graph:
         multiplied |= dict.fromkeys(fed or {}, neuron.factor)
         if fed is None and neuron.factor != 1.0:
             scaled[drive] = neuron.factor
-    for node in graph.nodes_of(*LINEAR):
+    for node in graph.nodes_of(*STORED):
         _multiply(edit, node, multiplied.get(node.name, 1.0), found[node.name])
     drives: dict[str, str] = {}  # a drive -> itself times its factor
     for name, neuron in neurons.items():
@@ -142,21 +143,23 @@ def _converted(graph: Graph, found: Mapping[str, Spacing], decay_bits: int) -> d
 def _in_integers(graph: Graph, node: Node, spacing: Spacing, decay_bits: int) -> IntegerNeuron | Offender:
     if isinstance(spacing, OffGrid):
         assert spacing.node is not None
-        return _offender(spacing.node, f"it gives no multiples of a power of two, and drives {node.scope or node.name}")
+        return _offender(
+            graph, spacing.node, f"it gives no multiples of a power of two, and drives {graph.path_of(node)}"
+        )
     if isinstance(node.op, WITHOUT_INTEGERS):
-        return _offender(node, "there is no such neuron in fixed point")
+        return _offender(graph, node, "there is no such neuron in fixed point")
     if getattr(node.op, "rounding", "none") != "none":
-        return _offender(node, "it rounds already, and some of its numbers are floating point")
+        return _offender(graph, node, "it rounds already, and some of its numbers are floating point")
     neuron = integer_neuron(graph, node, spacing.unit, decay_bits)
-    return _offender(node, neuron) if isinstance(neuron, str) else neuron
+    return _offender(graph, node, neuron) if isinstance(neuron, str) else neuron
 
 
 def _has_floats(graph: Graph, node: Node) -> bool:
     return any(isinstance(weight.format, FloatFormat) for weight in graph.weight_types(node).values())
 
 
-def _offender(node: Node, reason: str) -> Offender:
-    return Offender(node.op.mnemonic, node.scope or node.name, reason)
+def _offender(graph: Graph, node: Node, reason: str) -> Offender:
+    return Offender(node.op.mnemonic, graph.path_of(node), reason)
 
 
 def _multiply(edit: Edit, node: Node, factor: float, spacing: Spacing) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from passes.users import only_user
@@ -12,14 +12,14 @@ from spikec.ir.op import Op
 from spikec.ir.time import Delay
 
 
-def sink(graph: Graph, mover: type[Op], behind: Collection[type[Op]]) -> Graph:
+def sink(graph: Graph, mover: type[Op], lets: Callable[[Node], bool]) -> Graph:
     """The graph with every `mover` as late as it can stand; the same object where none moves.
 
-    A node lets movers pass where its op is one of `behind`, every operand comes through a mover, and it alone
-    takes each of them. It may have several operands: the first one's mover goes on, the others fall away.
+    A node is passed where `lets` says so of it, every operand comes through a mover, and it alone takes each of them.
+    It may have several operands: the first one's mover goes on, the others fall away.
     Names stay with their nodes, so a name that stood before a mover stands for another value than before.
     """
-    passed = _passed(graph, mover, behind)
+    passed = _passed(graph, mover, lets)
     if not passed:
         return graph
     moving: dict[str, Node] = {}  # value -> the mover that is still to come behind it
@@ -48,14 +48,14 @@ def _redirected(node: Node, ends: Mapping[str, str]) -> Node:
     return replace(node, inputs=tuple(ends.get(value, value) for value in node.inputs))
 
 
-def _passed(graph: Graph, mover: type[Op], behind: Collection[type[Op]]) -> set[str]:
+def _passed(graph: Graph, mover: type[Op], lets: Callable[[Node], bool]) -> set[str]:
     """The nodes that movers end up behind."""
     reached: set[str] = set()
     passed: set[str] = set()
     for node in graph.nodes:
         if isinstance(node.op, mover):
             reached.add(node.name)
-        elif type(node.op) in behind and all(v in reached and only_user(graph, v) is node for v in node.inputs):
+        elif lets(node) and all(v in reached and only_user(graph, v) is node for v in node.inputs):
             passed.add(node.name)
             reached.add(node.name)
     return passed

@@ -8,17 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from passes.algebra import MOVES, STORED
 from spikec.ir.arithmetic import Add, Scale
 from spikec.ir.edit import Edit
 from spikec.ir.graph import Graph, Node
-from spikec.ir.linear import Conv1d, Conv2d, Linear
 from spikec.ir.neurons import MultiLevelSpike, Threshold
-from spikec.ir.shapes import Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.types import FLOAT64, IntFormat, Weight, constant
-
-LINEAR = (Conv1d, Conv2d, Linear)
-MOVES = (Expand, Pad, Reshape, Slice, Transpose, Upsample)
-"""Ops of one operand that can be made on each level by itself."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class UnrollLevels:
             if isinstance(node.op, MultiLevelSpike):
                 made, levels[node.name] = _thresholds(edit, node, node.op)
                 edit.replace(node, *made, *(_summed(edit, node, levels[node.name]) if node.name in whole else ()))
-            elif taken is not None and isinstance(node.op, LINEAR):
+            elif taken is not None and isinstance(node.op, STORED):
                 made, own = _on_each(edit, node, taken)
                 edit.replace(node, *_with_bias(edit, node, taken.scale, made), *_summed(edit, node, own))
             elif taken is not None and node.name in split:
@@ -82,10 +77,10 @@ def _sought(graph: Graph) -> tuple[set[str], set[str]]:
     whole: set[str] = set()
     for node in reversed(moved):
         users = graph.users(node.name)
-        if any(isinstance(user.op, LINEAR) or user.name in split for user in users):
+        if any(isinstance(user.op, STORED) or user.name in split for user in users):
             split.add(node.name)
         # A move that is not wanted level by level takes the whole as any other op does.
-        others = [user for user in users if not isinstance(user.op, LINEAR) and user.name not in split - whole]
+        others = [user for user in users if not isinstance(user.op, STORED) and user.name not in split - whole]
         if others or not users or node.name in graph.outputs:
             whole.add(node.name)
     return split, whole

@@ -11,7 +11,8 @@
     │   └── SpaceError          2   spaces/*.toml or a user's own
     ├── UnknownName             2   a chip, space, target, policy, pass or network of no such name
     ├── GraphError              2   a graph that cannot be built or edited as asked
-    │   └── VerifyError         2   Graph.verify found a broken rule
+    │   ├── VerifyError         2   Graph.verify found a broken rule
+    │   └── StateOverflow       1   in a run, a neuron's state left the format that holds it
     ├── OutputError             2   a folder that exists, cannot be written, or a full disk
     ├── ToolchainError          2   something outside spikec is missing (Lava's interpreter, a compiler)
     ├── StudyError              2   a study that cannot be opened, resumed or extended
@@ -174,6 +175,12 @@ class VerifyError(GraphError):
     """A graph breaks one of its own rules; `where` names the node and its module path."""
 
 
+class StateOverflow(GraphError):
+    """In a run, a neuron's state left the fixed point that holds it."""
+
+    exit_code = 1
+
+
 class OutputError(SpikecError):
     """An output exists already, cannot be written, or the disk is full."""
 
@@ -200,11 +207,12 @@ class TraceError(SpikecError):
 
 @dataclass(frozen=True)
 class Offender:
-    """One node that a target cannot take: its op as text, its module path, and why not."""
+    """One node that a target cannot take: its op as text, its module path, why not, and the user's line, if known."""
 
     op: str
     path: str
     reason: str
+    line: str = ""
 
 
 class UnsupportedOp(SpikecError):
@@ -212,7 +220,7 @@ class UnsupportedOp(SpikecError):
 
     Args:
         target: the target, chip or format that refuses.
-        offenders: the nodes, as Offender or as (op, module path, reason).
+        offenders: the nodes, as Offender or as (op, module path, reason); equal ones are one line of the message.
         mend: what to try instead.
         nodes: how many nodes the graph has, where known.
     """
@@ -236,7 +244,7 @@ class UnsupportedOp(SpikecError):
 
     def __str__(self) -> str:
         """The count, then a line an offender with columns aligned, then what to try."""
-        rows = [tuple(printable(word, LONGEST_NAME) for word in (o.path, o.op, o.reason)) for o in self.offenders]
+        rows = [tuple(printable(word, LONGEST_NAME) for word in _words(o)) for o in dict.fromkeys(self.offenders)]
         path_width = max((len(path) for path, _, _ in rows), default=0)
         op_width = max((len(op) for _, op, _ in rows), default=0)
         lines = [self.found]
@@ -244,6 +252,11 @@ class UnsupportedOp(SpikecError):
         if self.mend:
             lines.append(f"  try: {self.mend}")
         return "\n".join(lines)
+
+
+def _words(offender: Offender) -> tuple[str, str, str]:
+    said = f"{offender.reason}; {offender.line}" if offender.line else offender.reason
+    return offender.path, offender.op, said
 
 
 class VerificationFailed(SpikecError):

@@ -37,8 +37,9 @@ class InputSpec:
     """What one sample is and how it becomes the graph's input.
 
     Args:
-        shape: of one sample (of one frame where there are frames).
-        encoder: 'direct' (the same image at every step) or 'frames' (a time axis of its own).
+        shape: of one sample (of one frame where there are frames); empty where there are several inputs.
+        encoder: 'direct' (the same image at every step), 'frames' (a time axis of its own), or 'several' (inputs, each
+            of the shape and timing that its type in the graph states).
         preprocessing: in words, such as 'grey values over 16'.
         steps: T that the network was made for.
     """
@@ -47,6 +48,14 @@ class InputSpec:
     encoder: str
     steps: int
     preprocessing: str = "none"
+
+
+def input_spec(graph: Graph, steps: int, preprocessing: str = "none") -> InputSpec:
+    """What a graph's own inputs say of a sample."""
+    if len(graph.inputs) > 1:
+        return InputSpec((), "several", steps, preprocessing)
+    (kind,) = graph.inputs.values()
+    return InputSpec(kind.shape, "direct" if kind.timing is Timing.ONCE else "frames", steps, preprocessing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +119,9 @@ class Model:
 
 def _check_calibration(graph: Graph, batch: Calibration) -> None:
     """Raises ModelFileError unless the batch is input of the graph, and no larger than a file may hold."""
-    ((_, kind),) = graph.inputs.items()
+    if len(graph.inputs) != 1:
+        raise ModelFileError(f"a calibration batch for {len(graph.inputs)} inputs", expected="one input, or no batch")
+    (kind,) = graph.inputs.values()
     lead = 1 if kind.timing is Timing.ONCE else 2
     found = f"a calibration batch of shape {list(batch.inputs.shape)} with {batch.ids.size} ids"
     if batch.inputs.shape[lead:] != kind.shape or batch.inputs.ndim != lead + len(kind.shape):
@@ -247,21 +258,22 @@ def _weight(entry: object) -> Weight:
 def _check_told(model: Model) -> None:
     """Raises ModelFileError where what a file says beside its graph is of no use, or contradicts the graph."""
     spec = model.input
-    if len(model.graph.inputs) != 1:
-        raise ModelFileError(f"its graph has {len(model.graph.inputs)} inputs", expected="one")
-    (kind,) = model.graph.inputs.values()
-    encoder = "direct" if kind.timing is Timing.ONCE else "frames"
+    inputs = model.graph.inputs
+    if not inputs:
+        raise ModelFileError("its graph has no inputs", expected="one or more")
+    own = input_spec(model.graph, spec.steps)
     remarks, passes = (model.provenance.get(key, ()) for key in ("remarks", "passes"))
     words = (model.name, spec.preprocessing, *model.class_names, *remarks, *passes)
     facts = {
-        f"an input {spec}": (spec.shape, spec.encoder) == (kind.shape, encoder),
+        f"an input {spec} for {len(inputs)} inputs": (spec.shape, spec.encoder) == (own.shape, own.encoder),
         f"steps {spec.steps!r}": type(spec.steps) is int and spec.steps >= 1,
         "names or remarks that are no text of one line": all(isinstance(w, str) and w.isprintable() for w in words),
         "an architecture that is no dict": isinstance(model.architecture, dict | None),
     }
     wrong = [what for what, holds in facts.items() if not holds]
     if wrong:
-        raise ModelFileError(f"it holds {wrong[0]}", expected=f"what is said of one sample, {kind}")
+        kinds = ", ".join(map(str, inputs.values()))
+        raise ModelFileError(f"it holds {wrong[0]}", expected=f"what is said of one sample, {kinds}")
 
 
 def _plain_counts(stored: StoredCounts) -> dict[str, Any]:  # Any: plain data and tensors

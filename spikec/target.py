@@ -43,6 +43,12 @@ class Executor(Protocol):
     def __call__(self, folder: Path, inputs: Arrays, steps: int) -> Traces: ...
 
 
+class Inspector(Protocol):
+    """Gives a line for all that an export holds beside data and that is not what the Writer puts there."""
+
+    def __call__(self, folder: Path) -> tuple[str, ...]: ...
+
+
 class Runtime(Protocol):
     """Finds what runs an export, where that is nothing of spikec's own, and gives the executor that uses it.
 
@@ -62,6 +68,7 @@ class Target:
         pipeline: the passes, by name, that make a graph legal here.
         writer, reader, execute: see the protocols.
         runtime: finds what `execute` needs beside spikec; None where it needs nothing.
+        inspect: looks at a program that the export carries, which `execute` leaves alone; None where it is data.
     """
 
     name: str
@@ -70,6 +77,7 @@ class Target:
     reader: Reader
     execute: Executor
     runtime: Runtime | None = None
+    inspect: Inspector | None = None
 
 
 def with_runtime(target: Target, path: str | None = None) -> Target:

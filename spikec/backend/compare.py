@@ -57,8 +57,10 @@ def compare(expected: Graph, found: Graph) -> Comparison:
 
 
 def _interface(expected: Graph, found: Graph) -> list[str]:
+    both = expected.inputs.keys() & found.inputs.keys()
     pairs = {
         "inputs": ({k: str(v) for k, v in expected.inputs.items()}, {k: str(v) for k, v in found.inputs.items()}),
+        "order of inputs": ([k for k in expected.inputs if k in both], [k for k in found.inputs if k in both]),
         "outputs": (expected.outputs, found.outputs),
         "steps": (expected.steps, found.steps),
     }

@@ -31,8 +31,7 @@ from spikec.backend.versions import versions
 from spikec.errors import GraphError, ModelFileError, OutputError, why_unread
 from spikec.files import new_folder, write_json, write_text
 from spikec.ir.graph import Graph
-from spikec.ir.types import Timing
-from spikec.model import InputSpec, Model, save
+from spikec.model import Model, input_spec, save
 from spikec.model import load as load_model
 from spikec.target import Arrays, Target, with_runtime
 
@@ -163,10 +162,8 @@ def read_export(folder: Path) -> Exported:
 
 
 def source_model(graph: Graph, name: str, steps: int) -> Model:
-    """The exported graph as a model; its input is the graph's first."""
-    kind = next(iter(graph.inputs.values()))
-    encoder = "direct" if kind.timing is Timing.ONCE else "frames"
-    return Model(name, graph, InputSpec(kind.shape, encoder, steps), provenance={"made_by": "spikec export"})
+    """The exported graph as a model."""
+    return Model(name, graph, input_spec(graph, steps), provenance={"made_by": "spikec export"})
 
 
 def _check_report(report_json: str | None, graph: Graph) -> None:

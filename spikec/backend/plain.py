@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikec.ir.op import Op
-from spikec.ir.types import FLOAT32, FLOAT64, IntFormat, Role, Weight
+from spikec.ir.types import FLOAT32, FLOAT64, IntFormat, Role, Weight, fixed_point
 
 FLOATS = {str(kind): kind for kind in (FLOAT32, FLOAT64)}
 Plain = dict[str, object]
@@ -22,20 +22,30 @@ Said = Mapping[str, Any]  # Any: JSON, checked as it is taken apart
 
 
 def op_fields(op: Op) -> Plain:
-    """Every field of an op, default or not."""
-    return {field.name: getattr(op, field.name) for field in fields(op)}
+    """Every field of an op, default or not; a fixed-point format as its text."""
+    return {field.name: _plain(getattr(op, field.name)) for field in fields(op)}
 
 
 def op_from(kind: type[Op], values: Said) -> Op:
     """The op with these fields; JSON has no tuples, so lists become such.
 
     Raises:
-        ValueError: a field is missing, or the op has none of that name.
+        ValueError: a field is missing, the op has none of that name, or its format cannot be read.
     """
-    known = sorted(field.name for field in fields(kind))
-    if sorted(values) != known:
-        raise ValueError(f"{kind.mnemonic} has the fields {known}, found {sorted(values)}")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    known = {field.name: field.default for field in fields(kind)}
+    if sorted(values) != sorted(known):
+        raise ValueError(f"{kind.mnemonic} has the fields {sorted(known)}, found {sorted(values)}")
+    return kind(**{key: _field(value, known[key]) for key, value in values.items()})
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, IntFormat) else value
+
+
+def _field(value: object, default: object) -> Any:  # Any: the field's own type, which verify checks
+    if default is None and isinstance(value, str):
+        return fixed_point(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def weight_facts(weight: Weight) -> Plain:

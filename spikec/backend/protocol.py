@@ -56,8 +56,8 @@ def peel(graph: Graph, target: str) -> Peeled:
     ]
     if offenders:
         mend = (
-            "keep Repeat right behind an input, and TimeMean, TimeSum or TimeLast right before an output "
-            "(the pass time-mean-last moves a TimeMean there)"
+            "keep Repeat right behind an input, and TimeMean, TimeSum or TimeLast right before an output (repeat-first "
+            "and time-reductions-last bring them there; a mean past affine ops, a sum past linear ones without a bias)"
         )
         raise UnsupportedOp(target, offenders, mend=mend, nodes=len(graph.nodes))
     return Peeled(graph, host)

@@ -14,11 +14,14 @@ GROUP = "spikec.target"
 
 Maker = Callable[[str | None], Target]
 
+PEELABLE = ("canonicalise", "repeat-first", "time-reductions-last")
+"""Bring what touches time to the borders of the network, where the caller takes it over."""
+
 NIR_PIPELINES: dict[str, tuple[str, ...]] = {
-    "strict": ("canonicalise", "time-mean-last", "fold-batchnorm", "fold-scale", "lower-maxpool", "remove-dead"),
-    "extended": ("canonicalise", "time-mean-last", "fold-batchnorm", "remove-dead"),
+    "strict": (*PEELABLE, "fold-batchnorm", "fold-scale", "lower-maxpool", "remove-dead"),
+    "extended": (*PEELABLE, "fold-batchnorm", "remove-dead"),
 }
-LAVA_PIPELINE = ("canonicalise", "time-mean-last", "fold-batchnorm", "remove-dead")
+LAVA_PIPELINE = (*PEELABLE, "fold-batchnorm", "remove-dead")
 
 
 def _nir(dialect: str | None) -> Target:
@@ -34,9 +37,9 @@ def _nir(dialect: str | None) -> Target:
 def _lava(dialect: str | None) -> Target:
     if dialect is not None:
         raise UsageError(f"the target lava has no dialect '{dialect}'", mend="leave --dialect out")
-    from spikec.backend.lava import execute, reader, writer
+    from spikec.backend.lava import execute, program, reader, writer
 
-    return Target("lava", LAVA_PIPELINE, writer.write, reader.read, execute.execute, execute.runtime)
+    return Target("lava", LAVA_PIPELINE, writer.write, reader.read, execute.execute, execute.runtime, program.inspect)
 
 
 TARGETS: dict[str, Maker] = {"lava": _lava, "nir": _nir}

@@ -85,6 +85,7 @@ def judge(
     samples = samples_of(graph, data)
     expected = golden_run(graph, data, steps)
     comparison, reasons = _read_back(target, folder, graph)
+    reasons += target.inspect(folder) if target.inspect else ()
     found, fault = _run(target, folder, data, steps)
     layers = tuple(_layer(graph.node(name), expected, found) for name in expected.spikes) if found else ()
     outputs = _outputs(expected.outputs, found.outputs) if found else {}

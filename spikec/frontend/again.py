@@ -1,8 +1,9 @@
-"""A second recording of a network, at another batch size and T: what is not the same was baked into its code."""
+"""Further recordings of a network, at other batch sizes and T: what is not the same was baked into its code."""
 
 from __future__ import annotations
 
 from itertools import zip_longest
+from math import prod
 
 from torch import nn
 
@@ -13,20 +14,37 @@ from spikec.frontend.recording import Asked, finished, record
 from spikec.frontend.results import flat
 from spikec.ir.graph import Graph, Node
 
-MEND = "take sizes from the input (x.shape), not from numbers in the code; and let every call do the same"
+MEND = "take sizes from the input (x.shape), and numbers from neither T nor the batch; let every call do the same"
 
 
-def check_again(model: nn.Module, asked: Asked, first: Recorder) -> None:
-    """Records the network again, on sizes unlike those of the first recording, and compares.
+MOST_WORK = 10**11
+"""Multiplications for which a network is recorded far beyond its sizes: half a minute of one core."""
 
-    Where its modules hold tensors of the first run, that is done on the same sizes too, which may be what they fit.
+
+def check_again(model: nn.Module, asked: Asked, first: Recorder) -> list[tuple[int, int]]:
+    """Records the network again, on sizes unlike those of the first recording, compares, and gives those sizes.
+
+    Where its modules hold tensors of the first run, that is done on the same sizes too, which may be what they fit;
+    and on far greater ones, where a bound on them shows, unless the network is too large for it.
 
     Raises:
         TraceError: it fails there, or does something else; names the first line that does.
     """
-    for sizes in (*([first.sizes] if _kept(model, first) else []), asked.other_sizes):
+    ours = finished(first)
+    far = asked.far_sizes if _work(ours) * sum(map(prod, asked.far_sizes)) <= MOST_WORK else ()
+    done = [*([first.sizes] if _kept(model, first) else []), asked.other_sizes, *far]
+    for sizes in done:
         reset(model)
-        _check_at(sizes, model, asked, first)
+        _check_at(sizes, model, asked, first, ours)
+    return done
+
+
+def _work(graph: Graph) -> int:
+    """Multiplications with weights of a sample and a step, roughly: what a recording takes."""
+    return sum(
+        node.type.elements * max([prod(graph.weights[name].array.shape[1:]) for name in node.weights.values()] or [1])
+        for node in graph.nodes
+    )
 
 
 def _kept(model: nn.Module, first: Recorder) -> bool:
@@ -35,14 +53,14 @@ def _kept(model: nn.Module, first: Recorder) -> bool:
     return any(first.follows(value) for module in modules for value in flat(list(vars(module).values())))
 
 
-def _check_at(sizes: tuple[int, int], model: nn.Module, asked: Asked, first: Recorder) -> None:
+def _check_at(sizes: tuple[int, int], model: nn.Module, asked: Asked, first: Recorder, ours: Graph) -> None:
     apart = f"on {_said(sizes)}, not on {_said(first.sizes)}"
     try:
         second = record(model, asked, sizes, before=first)
         graph = finished(second)
     except TraceError as error:
         raise TraceError(f"{error.found} ({apart})", where=error.where, mend=MEND) from error
-    _compare(first, finished(first), second, graph)
+    _compare(first, ours, second, graph)
 
 
 def _said(sizes: tuple[int, int]) -> str:

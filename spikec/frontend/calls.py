@@ -81,7 +81,9 @@ class NeuronCalls:
         try:
             leaf = self._known() if not r.hidden else None
         except (TraceError, GraphError) as error:
-            r.refuse(r.error(error.found, error.mend))
+            place = r.error("").where
+            where = ", ".join(dict.fromkeys(filter(None, (place, error.where))))
+            r.refuse(TraceError(error.found, where=where, expected=error.expected, mend=error.mend))
             leaf = None
         self._incoming.append(incoming(module, leaf, args, kwargs) if leaf is not None else {})
         r.hidden += 1

@@ -5,16 +5,21 @@
         spikes, membrane = self.lif(self.fc(now) + self.recurrent(spikes), membrane)
 
 The first step, which is what is recorded, takes the zeros: that they stand for the spikes of a step before is known
-only at the second, where the same function of the same line takes spikes of the first. So a network that cannot be
-recorded otherwise is recorded once more, with a Delay in the place of those zeros. What was taken for feedback and is
-none is found as everything is: the later steps do not do what the first did, or the replay differs.
+only at the second, where the same function of the same line takes spikes of the first; or at a later one, where zeros
+are taken for several steps. So a network that cannot be recorded otherwise is recorded once more, with a Delay in the
+place of those zeros. What was taken for feedback and is none is found as everything is: the later steps do not do what
+the first did, or the replay differs.
+
+Two things are known only from a failure. `x[1] + x[0]` may be a sum over the steps as well as feedback: it is taken for
+the sum, and if that fails for the other. And what comes back may be no spikes once it comes back, as in a trace
+`y = 0.9 * y + spikes`: a Delay whose type was wrong is declared Real.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -26,14 +31,34 @@ from spikec.frontend.axes import Dims, View
 from spikec.frontend.memory import storage_of
 from spikec.frontend.recorder import Recorder
 from spikec.frontend.results import flat
-from spikec.ir.types import TensorType
+from spikec.ir.types import REAL, TensorType
 
 Spot = tuple[str, object, tuple[lines.Place, ...], int, int]
 """Where a tensor is taken: the module path, the function, the line, where in it, and which argument it is."""
-Known = Mapping[Spot, tuple[TensorType, Dims]]
-"""What is fed back where: the type of the value, and its torch axes."""
-Found = dict[Spot, tuple[TensorType, Dims]]
-"""The same, still growing."""
+
+
+@dataclass(frozen=True)
+class Fed:
+    """What is fed back: its type, its torch axes, and after how many steps."""
+
+    kind: TensorType
+    dims: Dims
+    steps: int
+
+
+Known = Mapping[Spot, Fed]
+"""What is fed back where."""
+
+
+@dataclass
+class Found:
+    """What a recording finds to be feedback, and what may be feedback or else a sum over the steps."""
+
+    certain: dict[Spot, Fed] = field(default_factory=dict)
+    perhaps: dict[Spot, Fed] = field(default_factory=dict)
+
+
+ADDS = frozenset(("add", "__add__", "__radd__"))
 
 
 class Feedback:
@@ -47,7 +72,7 @@ class Feedback:
 
     def __init__(self, recorder: Recorder, known: Known, found: Found) -> None:
         self.recorder, self.known, self.found = recorder, known, found
-        self._zeros: dict[Spot, tuple[int, ...]] = {}
+        self._zeros: dict[Spot, list[tuple[int, ...]]] = {}
         self._delays: dict[Spot, View] = {}
         self._sources: dict[Spot, str] = {}
         self._open: set[Spot] = set()
@@ -75,8 +100,11 @@ class Feedback:
             return self._start(spot, tensor)
         if spot in self._delays:
             return self._delayed(spot, tensor, view)
-        if self._zeros.get(spot) == tuple(tensor.shape) and not self._may_sum(view, place, tensors):
-            self.found.setdefault(spot, (r.builder.type(view.value), view.dims))
+        zeros = self._zeros.get(spot, ())
+        if set(zeros) == {tuple(tensor.shape)} and not view.summed:
+            perhaps = getattr(func, "__name__", "") in ADDS and self._may_sum(view, place, tensors)
+            fed = Fed(r.builder.type(view.value), view.dims, len(zeros))
+            (self.found.perhaps if perhaps else self.found.certain).setdefault(spot, fed)
         return tensor
 
     def check_closed(self) -> None:
@@ -100,21 +128,23 @@ class Feedback:
         r = self.recorder
         others = [other for i, other in enumerate(tensors) if i != place and r.follows(other)]
         seen = [r.view(other) for other in others]
-        return view.summed or any(other is None or r.alike(view, other) for other in seen)
+        return any(other is None or r.alike(view, other) for other in seen)
 
     def _start(self, spot: Spot, zeros: Tensor) -> Tensor:
-        self._zeros.setdefault(spot, tuple(zeros.shape))
-        if spot not in self.known or spot in self._delays:
+        before = self._zeros.setdefault(spot, [])
+        before.append(tuple(zeros.shape))
+        r, fed = self.recorder, self.known.get(spot)
+        if fed is None or len(before) > fed.steps:
             return zeros
-        r, (kind, dims) = self.recorder, self.known[spot]
-        at_first = View("", kind.shape, dims, r.sizes, at=0)
+        at_first = View("", fed.kind.shape, fed.dims, r.sizes, at=0)
         if at_first.torch_shape != tuple(zeros.shape):
             return zeros
-        name = r.builder.feedback(kind, scope=r.container, inner=True)
-        r.note(name)
-        self._delays[spot] = replace(at_first, value=name)
-        self._open.add(spot)
-        return self._alias(zeros, self._delays[spot])
+        if spot not in self._delays:
+            name = r.builder.feedback(fed.kind, float(fed.steps), scope=r.container, inner=True)
+            r.note(name)
+            self._delays[spot] = replace(at_first, value=name)
+            self._open.add(spot)
+        return self._alias(zeros, replace(self._delays[spot], at=len(before) - 1))
 
     def _delayed(self, spot: Spot, tensor: Tensor, view: View) -> Tensor:
         r, delay, source = self.recorder, self._delays[spot], self.recorder.canonical(view.value)
@@ -126,11 +156,16 @@ class Feedback:
             return tensor  # which is then refused for it
         assert view.at is not None
         if view.at == 0:
-            if r.builder.type(source) != r.builder.type(delay.value):
+            kind, declared = r.builder.type(source), r.builder.type(delay.value)
+            if kind != declared:
+                if kind.with_domain(REAL) == declared.with_domain(REAL) != declared:
+                    self.found.certain[spot] = replace(self.known[spot], kind=declared.with_domain(REAL))
                 return tensor
+            if spot not in self._open:
+                return tensor  # that of the first step once more
             r.builder.close(delay.value, source)
             self._open.discard(spot)
-        return self._alias(tensor, replace(delay, at=view.at + 1))
+        return self._alias(tensor, replace(delay, at=view.at + self.known[spot].steps))
 
     def _alias(self, tensor: Tensor, view: View) -> Tensor:
         """The same tensor under another view, for this one call."""

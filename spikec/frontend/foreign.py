@@ -20,7 +20,7 @@ from spikec.ir.graph import Graph
 MAX_BYTES = 2**31
 """Bytes that the arrays of one file may take in memory, unless --max-bytes says otherwise."""
 
-Encoder = Literal["direct", "frames"]
+Encoder = Literal["direct", "frames", "several"]
 Integrator = Literal["euler", "exponential"]
 Layout = Literal["TBX", "BTX", "BX"]
 
@@ -64,8 +64,8 @@ class Taken:
     """A network as a reader gives it.
 
     Args:
-        graph: verified, with one input.
-        encoder: 'direct' where the input is Once, 'frames' where it is per step.
+        graph: verified.
+        encoder: 'direct' where the input is Once, 'frames' where it is per step, 'several' where there are several.
         remarks: what was assumed or left away, a sentence each, for the user to read.
         preprocessing: of the input, in words.
         facts: of the file, for the record; plain data.

@@ -105,6 +105,23 @@ def batch_norm(
     return r.add(BatchNorm(input.axis_of(1), float(eps)), input, weights=statistics)
 
 
+def torch_batch_norm(
+    r: Recorder,
+    y: Tensor,
+    input: View,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
+) -> View:
+    """torch.batch_norm, whose arguments stand in another order."""
+    return batch_norm(r, y, input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
 def layer_norm(
     r: Recorder,
     y: Tensor,
@@ -113,8 +130,9 @@ def layer_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
+    cudnn_enable: bool = True,
 ) -> View:
-    """F.layer_norm over the last axes."""
+    """F.layer_norm and torch.layer_norm over the last axes."""
     x = r.settled(input)
     for axis in range(-len(normalized_shape), 0):
         x.axis_of(axis)
@@ -272,3 +290,15 @@ def dropout(r: Recorder, y: Tensor, input: View, p: float = 0.5, training: bool 
     if training and p > 0:
         raise r.error("a dropout that is on", mend="call .eval() first")
     return replace(input)
+
+
+def alpha_dropout(
+    r: Recorder, y: Tensor, input: View, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> View:
+    """F.alpha_dropout and F.feature_alpha_dropout, which are off unless told otherwise."""
+    return dropout(r, y, input, p, training, inplace)
+
+
+def torch_dropout(r: Recorder, y: Tensor, input: View, p: float, train: bool) -> View:
+    """torch.dropout and its kin, which call their switch by another name."""
+    return dropout(r, y, input, p, train)

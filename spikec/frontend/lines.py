@@ -17,8 +17,8 @@ Place = tuple[str, int]
 _TORCH = str(Path(torch.__file__).parent)
 _HERE = Path(__file__).parent
 _PYTHON = str(Path(linecache.__file__).parent)
-_OUTERMOST = frozenset(str(_HERE / name) for name in ("recording.py", "rerun.py"))
-"""What calls the network: everything further out is no code of it."""
+_OUTERMOST = frozenset(map(str, (_HERE / "recording.py", _HERE / "rerun.py", _HERE.parent / "tasks" / "tracing.py")))
+"""What calls the user's code: everything further out is none of it."""
 
 
 def running() -> tuple[Place, ...]:

@@ -43,6 +43,20 @@ WRITES = frozenset(("__setitem__", "__set__", "__iadd__", "__isub__", "__imul__"
 WRITES |= {"__ifloordiv__", "__imod__", "__ipow__", "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__"}
 COMPARES = frozenset(("gt", "ge", "lt", "le", "__gt__", "__ge__", "__lt__", "__le__", "greater", "heaviside", "where"))
 
+INSTEAD = {
+    **dict.fromkeys(COMPARES, "give the neuron's module a method spikec_neuron() (docs/from-torch.md)"),
+    **dict.fromkeys(
+        ("relu", "relu_", "leaky_relu"), "a spiking network has neurons here; F.gelu and softmax are taken"
+    ),
+    "scaled_dot_product_attention": "write it out: (q @ k.transpose(-1, -2)) * scale, a softmax if any, @ v",
+    "multi_head_attention_forward": "write it out with Linear layers and @",
+    "einsum": "write the product out with transposes and @",
+    "group_norm": "BatchNorm or LayerNorm",
+    "instance_norm": "BatchNorm or LayerNorm",
+    "sqrt": "compute it from parameters alone, before it meets the input",
+}
+"""What to write in the place of a function that is not taken."""
+
 ALIASED = "write it without changing a tensor in place, or copy before writing"
 OWN_WRITTEN = "write x = x + y in the place of x += y; change weights before the network is traced"
 KEPT = "what is carried from step to step is a neuron's: give it a method spikec_neuron() (docs/from-torch.md)"
@@ -78,6 +92,7 @@ class Mode(TorchFunctionMode):
         taken = flat((args, kwargs))
         _check_writes(r, func, taken)
         if not any(map(r.follows, taken)) and not any(map(r.holds, taken)):
+            r.own.read(taken, by=getattr(func, "__name__", ""))
             return r.derived(func(*args, **kwargs), of=taken)
         with unwatched():
             if func in SHAPED_CONSTANTS:
@@ -189,7 +204,8 @@ def _unknown(
     r: Recorder, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:  # Any: torch
     name = getattr(func, "__name__", str(func))
-    attribute = getattr(getattr(func, "__self__", None), "__name__", name)  # of x.shape, whose name is __get__
+    of = getattr(func, "__self__", None) if name in ("__get__", "__set__") else None  # of x.real
+    attribute = getattr(of, "__name__", name)
     if name in READS_DATA:
         r.refuse(r.error(f"{name} reads a tensor's numbers, on which the graph would then depend"))
         return func(*args, **kwargs)
@@ -198,8 +214,7 @@ def _unknown(
         return y
     written = writes(name)
     mend = "write it without changing a tensor in place" if written else ""
-    if attribute in COMPARES:
-        mend = "give the neuron's module a method spikec_neuron() (docs/from-torch.md)"
+    mend = INSTEAD.get(attribute, mend)
     r.refuse(r.error(f"the function '{attribute}' is not taken", mend=mend))
     if written and args and isinstance(args[0], Tensor):
         if r.own.owner(args[0]):

@@ -13,6 +13,7 @@ from spikec.frontend.memory import storage_of
 from spikec.ir.builder import WeightLike
 from spikec.ir.types import Role, weight_of
 
+READS_NUMBERS = frozenset(("item", "tolist", "numpy", "__array__", "__int__", "__float__", "__index__"))
 Given = Tensor | float
 """A weight as the network has it: one of its tensors, one computed from them, or a number."""
 
@@ -40,6 +41,7 @@ class OwnTensors:
         self._derived: dict[int, tuple[Tensor, frozenset[str]]] = {}
         self._given: dict[str, Hashable] = {}
         self.used: set[str] = set()
+        self.frozen: set[str] = set()
 
     def name(self, tensor: object) -> str:
         """Its path in the network; empty for what is no tensor of its own."""
@@ -61,6 +63,11 @@ class OwnTensors:
         if sources and isinstance(result, Tensor) and not self.name(result):
             self._derived[id(result)] = (result, frozenset(sources))
 
+    def read(self, values: Iterable[object], by: str) -> None:
+        """Remembers parameters whose numbers a function takes out of torch: the graph holds those as they are."""
+        if by in READS_NUMBERS:
+            self.frozen.update(name for value in values for name in self._sources(value) if name in self._learnt)
+
     def _sources(self, value: object) -> Iterable[str]:
         if id(value) in self._derived:
             return self._derived[id(value)][1]
@@ -69,7 +76,7 @@ class OwnTensors:
 
     def unused(self) -> list[str]:
         """The parameters that no weight of the graph is, or is computed from."""
-        return [name for name in self._parameters.values() if name not in self.used]
+        return [name for name in self._parameters.values() if name not in self.used | self.frozen]
 
     def weights(self, given: Mapping[str, Given | None], scope: str) -> tuple[dict[str, str], dict[str, WeightLike]]:
         """The names of weights by slot, and their values; a name is left to the builder where it is the usual one."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from spikec.errors import TraceError
+from spikec.frontend.users_code import users_code
 
 LISTED = 4
 
@@ -47,9 +48,6 @@ def copied(model: nn.Module) -> nn.Module:
     Raises:
         TraceError: it cannot be copied.
     """
-    try:
+    mend = "hold nothing in the modules that copy.deepcopy does not take"
+    with users_code(TraceError, "the network cannot be replayed, since copy.deepcopy of it", mend=mend):
         return copy.deepcopy(model)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        said = " ".join(str(error).split())
-        mend = "hold nothing in the modules that copy.deepcopy does not take"
-        raise TraceError(f"the network cannot be copied, so that it cannot be replayed: {said}", mend=mend) from error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -14,7 +12,7 @@ from spikec.errors import TraceError
 from spikec.frontend import lines
 from spikec.frontend.axes import AxesError, Dims, View, merged, regroup
 from spikec.frontend.firing import Firing, Place
-from spikec.frontend.memory import COUNTED, OWN_REFERENCES, Memory
+from spikec.frontend.following import Following
 from spikec.frontend.naming import Given, OwnTensors
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.op import Op
@@ -28,7 +26,7 @@ SAME_EACH_STEP = (
 
 
 @dataclass
-class Recorder:
+class Recorder(Following):
     """The state of one recording: the graph so far, and which tensor is which value.
 
     Of a loop over time in Python the first step is recorded. Every later one must do the same: each op of it is looked
@@ -40,35 +38,26 @@ class Recorder:
         sizes: T and B of the recording.
         own: the network's own tensors.
         dtype: in which the network computes.
-        scopes: module paths now being executed, with whether each is a leaf.
         before: an earlier recording of the network, whose tensors this one must not meet.
-        hidden: above 0 while inside a neuron, whose own arithmetic is no part of the graph.
         firings: of each neuron, by its path.
         calls: of each neuron, by its path.
         outputs: views of the network's results.
         offenders: everything that stands in the way.
         remarks: what is to be said of the network, by what it is about.
         added: names of the nodes, in order.
-        lines: of the user's code, by the node that it added.
-        memory: of the tensors that are followed.
     """
 
     builder: GraphBuilder
     sizes: tuple[int, int]
     own: OwnTensors
     dtype: torch.dtype = torch.float32
-    scopes: list[tuple[str, bool]] = field(default_factory=lambda: [("", False)])
     before: Recorder | None = None
-    hidden: int = 0
     firings: dict[str, list[Firing]] = field(default_factory=dict)
     calls: dict[str, list[Place]] = field(default_factory=dict)
     outputs: list[View] = field(default_factory=list)
     offenders: list[TraceError] = field(default_factory=list)
     remarks: dict[str, str] = field(default_factory=dict)
     added: list[str] = field(default_factory=list)
-    lines: dict[str, Sequence[lines.Place]] = field(default_factory=dict)
-    memory: Memory = field(default_factory=Memory)
-    _views: dict[int, tuple[Tensor, View | None, int]] = field(default_factory=dict)
     _moves: dict[tuple[str, Op], str] = field(default_factory=dict)
     _states: dict[int, tuple[Tensor, str, Firing, int]] = field(default_factory=dict)
     _carried: dict[str, tuple[str, Firing]] = field(default_factory=dict)
@@ -76,7 +65,6 @@ class Recorder:
     _first: dict[Hashable, str] = field(default_factory=dict)
     _twins: dict[str, str] = field(default_factory=dict)
     _spares: set[str] = field(default_factory=set)
-    _sweep_at: int = 8
 
     @property
     def steps(self) -> int:
@@ -84,94 +72,9 @@ class Recorder:
         return self.sizes[0]
 
     @property
-    def scope(self) -> str:
-        """The module path now being executed."""
-        return self.scopes[-1][0]
-
-    @property
     def container(self) -> str:
         """The innermost module path that is no leaf."""
         return next(path for path, leaf in reversed(self.scopes) if not leaf)
-
-    def view(self, tensor: object) -> View | None:
-        """How `tensor` is seen, or None where it does not come from the input."""
-        found = self._views.get(id(tensor))
-        return found[1] if found else None
-
-    def follows(self, tensor: object) -> bool:
-        """Whether `tensor` comes from the input, be it by functions that were refused."""
-        return id(tensor) in self._views
-
-    def watch(self, tensor: Tensor, view: View | None) -> Tensor:
-        """Remembers what `tensor` is and gives it back; None for what comes from a function that was refused.
-
-        Raises:
-            TraceError: the view and the tensor differ in shape: our own bookkeeping failed.
-        """
-        if view is not None and view.torch_shape != tuple(tensor.shape):
-            raise self.error(f"axes were lost: {list(tensor.shape)} is followed as {list(view.torch_shape)}")
-        with self.aside():
-            # the tensor is held, so that its id stays its own; its version counts writes, those through aliases too
-            self._views[id(tensor)] = (tensor, view, _version(tensor))
-            self.memory.hold(tensor)
-            if len(self._views) >= self._sweep_at:
-                self._sweep()
-        return tensor
-
-    def _sweep(self) -> None:
-        """Lets go of the tensors that nobody but this recording can reach, as the network itself would.
-
-        Memory that is used again is several times as fast as memory that was never used.
-        """
-        for number, (tensor, _, _) in list(self._views.items()) if COUNTED else ():
-            if sys.getrefcount(tensor) <= OWN_REFERENCES and not self.memory.shared(tensor):
-                self.memory.drop(tensor)
-                del self._views[number]
-        self._sweep_at = len(self._views) + max(6, len(self._views) // 8)  # often, but not for every tensor of many
-
-    def holds(self, tensor: object) -> bool:
-        """Whether `tensor` has memory that holds what comes from the input, be it a tensor that is not followed."""
-        if not isinstance(tensor, Tensor):
-            return False
-        with self.aside():
-            return self.memory.holds(tensor)
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """While it is entered, what is done to tensors is no work of the network."""
-        self.hidden += 1
-        try:
-            yield
-        finally:
-            self.hidden -= 1
-
-    def written(self, target: Tensor, view: View | None) -> Tensor:
-        """Remembers what `target` is now that the running line wrote into it, and that its aliases are written over."""
-        with self.aside():
-            self.memory.write(target, lines.said(lines.running()))
-        return self.watch(target, view)
-
-    def check_whole(self, tensor: object) -> None:
-        """Checks that a tensor that is about to be used still holds what it held when it was recorded.
-
-        Raises:
-            TraceError: something was written over it; names the line that did, where that is known.
-        """
-        if id(tensor) not in self._views:
-            return
-        held, view, version = self._views[id(tensor)]
-        writer = self.memory.written_over(tensor)
-        with self.aside():
-            written = bool(writer) or _version(held) != version
-        if view is None or not written:
-            return
-        mend = "write x = x + y in the place of x += y, and copy before writing"
-        found = f"the tensor of '%{view.value}' was written to in place after it was computed"
-        used = lines.said(lines.running())
-        if writer or not used:
-            used = f"used again by {used}" if used else "given as an output"
-            raise TraceError(f"{found}, and is {used}", where=writer or self.line_of(view.value), mend=mend)
-        raise self.error(f"{found}, and is used here", mend)
 
     def canonical(self, value: str) -> str:
         """The node of which `value` is a twin, or itself."""
@@ -372,20 +275,6 @@ class Recorder:
         self.added.append(name)
         self.lines[name] = lines.running()
 
-    def line_of(self, value: str) -> str:
-        """The line that added the node of a value; empty for an input."""
-        return lines.said(self.lines.get(value) or self.lines.get(value.rpartition(".")[0], ()))
-
-    def error(self, message: str, mend: str = "") -> TraceError:
-        """A TraceError with the module path and the line of user code that is running."""
-        where = f"module '{self.scope}'" if self.scope else "the network"
-        line = lines.said(lines.running())
-        return TraceError(message, where=f"{where}, {line}" if line else where, mend=mend)
-
     def following(self, error: AxesError) -> TraceError:
         """The same error as a TraceError that says where."""
         return self.error(str(error), mend="keep time and batch as whole axes")
-
-
-def _version(tensor: Tensor) -> int:
-    return 0 if tensor.is_inference() else tensor._version

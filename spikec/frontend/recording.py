@@ -21,12 +21,17 @@ from spikec.frontend.mode import Mode
 from spikec.frontend.naming import OwnTensors
 from spikec.frontend.neurons.table import reset
 from spikec.frontend.recorder import Recorder
-from spikec.frontend.results import USERS_FAULTS, results_of
+from spikec.frontend.results import results_of
 from spikec.frontend.steps import stacked
+from spikec.frontend.users_code import users_code
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.edit import assemble
 from spikec.ir.graph import Graph
 from spikec.ir.types import TensorType
+
+FAR_STEPS, FAR_BATCH = 4, 17
+"""How many times T, and how many samples, a network is recorded on to see what it does beyond the usual sizes."""
+OTHER_INPUT = "check the shape of one sample and the layout"
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,13 @@ class Asked:
         time = self.steps if self.layout == "BX" else self.sizes[0] + 1
         return time, 4 if time == 5 else 5
 
+    @property
+    def far_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Many more samples and, where the module takes time, many more steps: T and B of a recording each."""
+        time = self.sizes[0]
+        many = time, FAR_BATCH if time != FAR_BATCH else FAR_BATCH + 2
+        return (many,) if self.layout == "BX" else ((FAR_STEPS * time + 1, 2), many)
+
 
 def record(
     model: nn.Module,
@@ -82,14 +94,18 @@ def record(
         TraceError: the network fails, or something in it cannot be taken: all that was found.
     """
     known: Known = {}
+    surely: TraceError | None = None  # what was in the way before what is perhaps feedback was taken for it
     while True:
-        found: Found = {}
+        found = Found()
         try:
             return _record(model, asked, sizes, formats, before, known, found)
-        except TraceError:
-            if found.keys() <= known.keys():
-                raise
-        known = {**known, **found}
+        except TraceError as error:
+            more = dict(found.certain.items() - known.items())
+            if not more and surely is None:
+                surely, more = error, {spot: fed for spot, fed in found.perhaps.items() if spot not in known}
+            if not more:
+                raise (surely or error) from (surely or error).__cause__
+        known = {**known, **more}
         reset(model)
 
 
@@ -111,19 +127,28 @@ def _record(
     x = r.watch(torch.rand(view.torch_shape).to(r.dtype), view)
     feedback = Feedback(r, known, fed_back)
     with torch.no_grad(), uncompiled(), followed_modules(model, r), Escapes(r), Mode(r, feedback):
-        try:
-            y = model(x)
-        except USERS_FAULTS as error:
-            _raise_all(r)
-            where, mend = lines.said(lines.raised(error)), "check the shape of one sample and the layout"
-            found = f"the network fails on an input of {list(x.shape)}: {error}"
-            raise TraceError(found, where=where, mend=mend) from error
+        y = _called(r, model, x)
     _raise_all(r)
     _take_outputs(r, y, _forward_of(model))
     _raise_all(r)
     _check_calls(r)
     feedback.check_closed()
     return r
+
+
+def _called(r: Recorder, model: nn.Module, x: Tensor) -> object:
+    """What the network gives.
+
+    Raises:
+        TraceError: it fails; or what stood in the way before it did.
+    """
+    try:
+        with users_code(TraceError, f"the network, on an input of {list(x.shape)},", mend=OTHER_INPUT):
+            return model(x)
+    except TraceError as error:
+        if error.__cause__ is not None:
+            _raise_all(r)
+        raise
 
 
 def format_of(model: nn.Module) -> torch.dtype:

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from spikec.errors import TraceError
-from spikec.frontend import lines
 from spikec.frontend.axes import View
 from spikec.frontend.firing import Firing, Place, order_of
 from spikec.frontend.neurons.leaf import Leaf
 from spikec.frontend.neurons.table import reset
 from spikec.frontend.recorder import Recorder
 from spikec.frontend.recording import uncompiled
-from spikec.frontend.results import USERS_FAULTS, results_of
+from spikec.frontend.results import results_of
+from spikec.frontend.users_code import named, users_code
+
+SIZES = "take sizes from the input (x.shape), not from numbers in the code"
 
 
 @dataclass(frozen=True)
@@ -96,16 +98,16 @@ class Rerun:
         r = self.recorder
         places = {path: order_of(firings, r.calls[path], steps) or [] for path, firings in r.firings.items()}
         seen: dict[str, list[Call]] = {path: [] for path in places}
-        with torch.no_grad(), uncompiled(), self._looked_at(places, seen, self._in_torchs_axes(forced or {})):
-            try:
-                # a copy, since a network may write into what it takes
-                y = self.model((x.transpose(0, 1) if self.layout == "BTX" else x).clone())
-            except USERS_FAULTS as error:
-                raise TraceError(
-                    f"the network fails on an input of {list(x.shape)} in {self.dtype}: {error}",
-                    where=lines.said(lines.raised(error)),
-                    mend="take sizes from the input (x.shape), not from numbers in the code",
-                ) from error
+        whole = self._in_torchs_axes(forced or {})
+        what = f"the network, on an input of {list(x.shape)} in {self.dtype},"
+        with (
+            torch.no_grad(),
+            uncompiled(),
+            users_code(TraceError, what, mend=SIZES),
+            self._looked_at(places, seen, whole),
+        ):
+            # a copy, since a network may write into what it takes
+            y = self.model((x.transpose(0, 1) if self.layout == "BTX" else x).clone())
         for path, calls in seen.items():
             if len(calls) != len(places[path]):
                 raise TraceError(f"the neuron '{path}' was called {len(places[path])} times, then {len(calls)}")
@@ -118,8 +120,8 @@ class Rerun:
         try:
             self.network(x, steps)
         except TraceError as error:
-            if isinstance(error.__cause__, USERS_FAULTS):
-                return " ".join(str(error.__cause__).split())
+            if error.__cause__ is not None:
+                return named(error.__cause__)
         return ""
 
     def neuron(self, firing: Firing, drive: Tensor) -> Tensor:
@@ -127,7 +129,7 @@ class Rerun:
         module, leaf = self.model.get_submodule(firing.path), firing.leaf
         reset(module)
         run = module.forward  # without the network's own hooks, which are no part of the neuron
-        with torch.no_grad(), uncompiled():
+        with torch.no_grad(), uncompiled(), users_code(TraceError, f"the neuron '{firing.path}'"):
             if not leaf.stepped:
                 return _several(run(drive))[0].to(self.dtype)
             states: Sequence[Tensor | None] = [None] * len(leaf.states)

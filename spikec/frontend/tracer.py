@@ -101,9 +101,9 @@ def traced(
     remarks += [*_unused(recorder), *_rounding(recorder), *first.remarks.values(), *_half(recorder)]
     replayed = ""
     if check:
-        check_again(model, asked, first)
+        sizes = check_again(model, asked, first)
         replayed, said = replay(model, graph, recorder, layout)
-        remarks += said
+        remarks += [*said, *_near(asked, sizes)]
         if first.remarks or first.dtype in HALVES:
             remarks += in_own_format(model, graph, first, layout)
     reset(model)
@@ -136,21 +136,40 @@ def _in_its_format(module: nn.Module, args: Any, kwargs: Any, y: Any) -> Any:  #
 
 
 def _unused(r: Recorder) -> list[str]:
-    names = r.own.unused()
-    if not names:
-        return []
-    said = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
-    return [f"{len(names)} of the network's parameters are never used, and not in the graph: {said}"]
+    unused, frozen = r.own.unused(), sorted(r.own.frozen)
+    said = [f"{_of(unused, 'parameters are')} never used, and not in the graph: {_some(unused)}"] if unused else []
+    if frozen:
+        said += [
+            f"{_of(frozen, 'parameters are')} read as numbers, which the graph holds as constants: {_some(frozen)}"
+        ]
+    return said
+
+
+def _of(names: Sequence[str], what: str) -> str:
+    return f"{len(names)} of the network's {what}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
 
 
 def _rounding(r: Recorder) -> list[str]:
     paths = [path for path, firings in r.firings.items() if not all(firing.leaf.exact for firing in firings)]
     if not paths:
         return []
-    said = ", ".join(paths[:LISTED]) + (", ..." if len(paths) > LISTED else "")
     return [
         f"of {len(paths)} neurons it is said that they round otherwise than their ops, so that a membrane within"
-        f" rounding of its threshold may fire in one and not in the other: {said}"
+        f" rounding of its threshold may fire in one and not in the other: {_some(paths)}"
+    ]
+
+
+def _near(asked: Asked, sizes: Sequence[tuple[int, int]]) -> list[str]:
+    if set(asked.far_sizes) <= set(sizes):
+        return []
+    steps, samples = (max(size) for size in zip(asked.sizes, *sizes, strict=True))
+    return [
+        f"the network is too large to be recorded far beyond its sizes: what its code does only from more than {steps}"
+        f" steps or {samples} samples on was not seen"
     ]
 
 

@@ -14,7 +14,7 @@ class Add(Op):
     """y = a + b element by element, of equal shapes.
 
     Inputs: a, b. Results: y; Int where both are and one scale is a whole multiple of the other, in units of the finer
-    one, else Real. Spike + Spike is Int(0, 2, 1): the residual stream.
+    one, else Real. Spike + Spike is Int(0, 2, 1): the residual stream. Source: ONNX Add-14, without broadcasting.
     """
 
     mnemonic: ClassVar[str] = "add"
@@ -33,6 +33,7 @@ class Mul(Op):
     """y = a * b element by element, of equal shapes.
 
     Inputs: a, b. Results: y; Int where both are, its scale the product of theirs, else Real.
+    Source: ONNX Mul-14, without broadcasting.
     """
 
     mnemonic: ClassVar[str] = "mul"
@@ -51,6 +52,7 @@ class Scale(Op):
     """y = x * factor, a finite constant.
 
     Inputs: x. Results: y; a positive factor changes an Int's scale, not its codes, any other makes it Real.
+    Source: NIR 1.0.8, Scale, where all its factors are one; that codes are kept is spikec's own design.
     """
 
     mnemonic: ClassVar[str] = "scale"
@@ -72,7 +74,7 @@ class MatMul(Op):
     `transpose_a` reads a as [..., k, n], `transpose_b` reads b as [..., m, k]. Leading axes are equal.
 
     Inputs: a, b. Results: y; Int where both are, its scale the product of theirs, else Real. Spikes times spikes of
-    K terms is Int(0, K, 1).
+    K terms is Int(0, K, 1). Source: ONNX MatMul-13, leading axes without broadcasting.
     """
 
     mnemonic: ClassVar[str] = "matmul"

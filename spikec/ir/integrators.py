@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spikec.ir.neurons import check_leak, one_of
+from spikec.ir.neurons import check_leak, check_state, one_of
 from spikec.ir.op import Inputs, Op, WeightTypes, broadcast, require_step
-from spikec.ir.types import REAL, TensorType
+from spikec.ir.types import REAL, IntFormat, TensorType
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LI(Integrator):
         v = v_leak + (v - v_leak) beta + x          no decay_input, beta
 
     Inputs: x, per step. Weights, each a scalar or broadcast to x: either tau (steps, >= 1) or, without decay_input,
-    beta; optionally v_leak (0), v0 (v_leak unless given). Results: v (Real). Source: NIR's LI.
+    beta; optionally v_leak (0), v0 (v_leak unless given). Results: v (Real). Source: NIR 1.0.8, LI.
     """
 
     mnemonic: ClassVar[str] = "li"
@@ -50,8 +50,17 @@ class LI(Integrator):
 class I(Integrator):  # noqa: E742  # NIR's name
     """Integrator: v = v + x.
 
-    Inputs: x, per step. Weights: optionally v0 (0). Results: v (Real). Source: NIR's I.
+    `state` is the fixed point that holds v, as of an IF; None for floating point.
+
+    Inputs: x, per step. Weights: optionally v0 (0). Results: v (Real). Source: NIR 1.0.8, I.
     """
 
     mnemonic: ClassVar[str] = "i"
     optional: ClassVar[tuple[str, ...]] = ("v0",)
+
+    state: IntFormat | None = None
+
+    def infer(self, inputs: Inputs, weights: WeightTypes) -> tuple[TensorType, ...]:
+        """See `Op.infer`."""
+        check_state(self, self.state, leaks=False)
+        return super().infer(inputs, weights)

@@ -21,6 +21,7 @@ class Linear(Op):
     """y[..., o] = sum over i of w[o, i] x[..., i] + b[o], on the last axis, every leading axis alike.
 
     Inputs: x [..., I]. Weights: weight [O, I]; bias [O], optional. Results: y [..., O], Real.
+    Source: torch.nn.functional.linear (torch 2.13).
     """
 
     mnemonic: ClassVar[str] = "linear"
@@ -46,7 +47,7 @@ class Conv1d(Op):
     N' = floor((N + 2 padding - dilation (K - 1) - 1) / stride) + 1.
 
     Inputs: x [C, N]. Weights: weight [O, C/groups, K]; bias [O], optional. Results: y [O, N'], Real.
-    Source: torch.nn.Conv1d.
+    Source: torch.nn.Conv1d (torch 2.13), padding_mode 'zeros'.
     """
 
     mnemonic: ClassVar[str] = "conv1d"
@@ -74,7 +75,7 @@ class Conv2d(Op):
     H' = floor((H + 2 ph - dh (KH - 1) - 1) / sh) + 1, and W' alike.
 
     Inputs: x [C, H, W]. Weights: weight [O, C/groups, KH, KW]; bias [O], optional. Results: y [O, H', W'], Real.
-    Source: torch.nn.Conv2d.
+    Source: torch.nn.Conv2d (torch 2.13), padding_mode 'zeros'.
     """
 
     mnemonic: ClassVar[str] = "conv2d"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from spikec.ir.op import Inputs, Op, WeightTypes, broadcast, require, require_step
-from spikec.ir.types import REAL, SPIKE, Int, TensorType
+from spikec.ir.types import REAL, SPIKE, Int, IntFormat, TensorType
 
 Reset = Literal["hard", "soft", "none"]
 FiresAt = Literal[">=", ">"]
@@ -42,12 +42,16 @@ class IntegrateAndFire(Neuron):
     hard reset before that step's leak, so that the spikes are those without delay; a soft one after it, so that the
     threshold is subtracted whole, not leaked. For `refractory` steps after a spike the neuron stays at v_reset and
     does not fire. (snnTorch's Lapicque and Synaptic with reset 'zero' lose one step so: refractory 1.)
+
+    `state` is the fixed point that holds v, h (and i): a run in which one is no whole multiple of its scale, or needs
+    more than its bits, ends in an error, since chips differ in what they then do. None for floating point.
     """
 
     reset: Reset = "hard"
     fires_at: FiresAt = ">="
     reset_delay: bool = False
     refractory: int = 0
+    state: IntFormat | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class LIF(IntegrateAndFire):
     Inputs: x, per step. Weights, each a scalar or broadcast to x: v_threshold; either tau (steps, >= 1) or, without
     decay_input, beta (0..1); optionally v_reset (0), v_leak (v_reset unless given), v0 (v_leak unless given).
     Results: q (Spike); v (Real): the state carried on, after the reset (before it with reset_delay).
-    Source: SpikingJelly's LIFNode; snnTorch's Leaky; Auto-Spikformer eq. 1; lava-dl's CUBA neuron where it rounds.
+    Source: SpikingJelly 2.0, LIFNode; snnTorch 1.0, Leaky; Auto-Spikformer eq. 1; lava-dl's CUBA where it rounds.
     """
 
     mnemonic: ClassVar[str] = "lif"
@@ -88,6 +92,7 @@ class LIF(IntegrateAndFire):
         """See `Op.infer`."""
         one_of(self, weights, "tau", "beta")
         check_leak(self, weights, decay_input=self.decay_input, rounding=self.rounding)
+        check_state(self, self.state, leaks=self.rounding == "none")
         return super().infer(inputs, weights)
 
 
@@ -111,6 +116,11 @@ class PLIF(IntegrateAndFire):
 
     decay_input: bool = True
 
+    def infer(self, inputs: Inputs, weights: WeightTypes) -> tuple[TensorType, ...]:
+        """See `Op.infer`."""
+        check_state(self, self.state, leaks=True)
+        return super().infer(inputs, weights)
+
 
 @dataclass(frozen=True)
 class IF(IntegrateAndFire):
@@ -119,12 +129,17 @@ class IF(IntegrateAndFire):
         h = v + x                                   firing, reset and refractory steps as in LIF
 
     Inputs: x, per step. Weights, each a scalar or broadcast to x: v_threshold; optionally v_reset (0), v0 (v_reset
-    unless given). Results: q (Spike); v (Real). Source: NIR's IF; SpikingJelly's IFNode.
+    unless given). Results: q (Spike); v (Real). Source: NIR 1.0.8, IF; SpikingJelly 2.0, IFNode.
     """
 
     mnemonic: ClassVar[str] = "if"
     slots: ClassVar[tuple[str, ...]] = ("v_threshold",)
     optional: ClassVar[tuple[str, ...]] = ("v_reset", "v0")
+
+    def infer(self, inputs: Inputs, weights: WeightTypes) -> tuple[TensorType, ...]:
+        """See `Op.infer`."""
+        check_state(self, self.state, leaks=False)
+        return super().infer(inputs, weights)
 
 
 @dataclass(frozen=True)
@@ -143,7 +158,7 @@ class CubaLIF(IntegrateAndFire):
     either tau or, without decay_input, beta; optionally v_reset (0), v_leak (v_reset unless given), v0 (v_leak unless
     given), i0 (0).
     Results: q (Spike); v (Real): the membrane carried on; i (Real): the current.
-    Source: NIR's CubaLIF; snnTorch's Synaptic; Davies et al. 2018, sec. II (Loihi).
+    Source: NIR 1.0.8, CubaLIF; snnTorch 1.0, Synaptic; Davies et al. 2018, sec. II (Loihi).
     """
 
     mnemonic: ClassVar[str] = "cuba_lif"
@@ -159,6 +174,7 @@ class CubaLIF(IntegrateAndFire):
         one_of(self, weights, "tau_syn", "alpha")
         one_of(self, weights, "tau", "beta")
         check_leak(self, weights, decay_input=self.decay_input, rounding=self.rounding)
+        check_state(self, self.state, leaks=self.rounding == "none")
         return super().infer(inputs, weights)
 
 
@@ -168,12 +184,12 @@ class Alpha(Neuron):
 
         e = alpha e + x
         i = beta i - x
-        h = g (e + i),   g = ln(alpha) / (ln(beta) - ln(alpha)) + 1
+        v = h = g (e + i),   g = ln(alpha) / (ln(beta) - ln(alpha)) + 1
         q = [h > v_threshold]                       fires_at '>', or '>='
         e = i = h = 0 at the step after a spike, whose input is lost       reset 'hard'
 
     Inputs: x, per step. Weights, each a scalar or broadcast to x: alpha, beta (0 < beta < alpha <= 1), v_threshold.
-    Results: q (Spike); v (Real): h. Source: snnTorch 1.0, Alpha, `reset_mechanism` 'zero' and 'none'.
+    Results: q (Spike); v (Real). Source: snnTorch 1.0, Alpha, `reset_mechanism` 'zero' and 'none'.
     """
 
     mnemonic: ClassVar[str] = "alpha"
@@ -209,6 +225,7 @@ class Threshold(Op):
     """Memoryless spike: q = [x >= v_threshold], or [x > v_threshold] with fires_at '>' (NIR's Threshold).
 
     Inputs: x. Weights: v_threshold, scalar or broadcast to x. Results: q (Spike).
+    Source: NIR 1.0.8, Threshold ('>'); SpikingJelly 2.0, surrogate.heaviside of x - v_threshold ('>=').
     """
 
     mnemonic: ClassVar[str] = "threshold"
@@ -243,3 +260,18 @@ def check_leak(op: Op, weights: WeightTypes, *, decay_input: bool, rounding: Rou
     rounds = rounding != "none"
     require(not (rounds and "tau" in weights), op, "rounding is of targets that hold a beta, not a tau")
     require(not (rounds and "tau_syn" in weights), op, "rounding is of targets that hold an alpha, not a tau_syn")
+
+
+def check_state(op: Op, state: IntFormat | None, *, leaks: bool) -> None:
+    """Checks what holds a state.
+
+    Args:
+        op: the neuron.
+        state: its fixed point.
+        leaks: whether a step may leave it at what is no whole number.
+
+    Raises:
+        VerifyError: an unsigned format, or a leak that does not round.
+    """
+    require(state is None or state.signed, op, f"its state is {state}; a signed format expected")
+    require(state is None or not leaks, op, f"its state is {state}, and it leaks without rounding")

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from math import isfinite
-from types import EllipsisType
+from types import EllipsisType, NoneType, UnionType
 from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from spikec.errors import VerifyError
-from spikec.ir.types import Shape, TensorType, Timing, WeightType
+from spikec.ir.types import IntFormat, Shape, TensorType, Timing, WeightType
 
 WeightTypes = Mapping[str, WeightType]
 Inputs = Sequence[TensorType]
@@ -79,6 +79,9 @@ def check_fields(op: Op) -> None:
         require(fits, op, f"field {name} is {value!r}; expected {_said(hint)}{least}")
 
 
+SAID: Mapping[object, str] = {NoneType: "None", IntFormat: "a fixed-point format, such as int(24,1.0)"}
+
+
 @cache
 def _hints(kind: type) -> dict[str, object]:
     hints = get_type_hints(kind)
@@ -88,6 +91,10 @@ def _hints(kind: type) -> dict[str, object]:
 def _said(hint: object) -> str:
     if get_origin(hint) is Literal:
         return " or ".join(map(repr, get_args(hint)))
+    if get_origin(hint) is UnionType:
+        return " or ".join(map(_said, get_args(hint)))
+    if hint in SAID:
+        return SAID[hint]
     return "a finite float" if hint is float else str(getattr(hint, "__name__", hint) if hint in (int, bool) else hint)
 
 
@@ -95,6 +102,8 @@ def _fits(value: object, hint: object) -> bool:
     args = get_args(hint)
     if get_origin(hint) is Literal:
         return value in args
+    if get_origin(hint) is UnionType:
+        return any(_fits(value, one) for one in args)
     if get_origin(hint) is not tuple:
         return type(value) is hint and not (isinstance(value, float) and not isfinite(value))
     if not isinstance(value, tuple):

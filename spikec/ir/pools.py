@@ -42,6 +42,7 @@ class MaxPool(Pool):
     H' = floor((H + 2 ph - kh) / sh) + 1, and W' alike.
 
     Inputs: x [C, H, W]. Results: y [C, H', W'], of x's domain.
+    Source: torch.nn.functional.max_pool2d (torch 2.13), dilation 1 and ceil_mode off.
     """
 
     mnemonic: ClassVar[str] = "max_pool"
@@ -59,7 +60,7 @@ class SumPool(Pool):
     H' = floor((H + 2 ph - kh) / sh) + 1, and W' alike.
 
     Inputs: x [C, H, W]. Results: y [C, H', W']; of Int(lo, hi, s) it is Int(kh kw lo, kh kw hi, s), where the padding
-    brings zeros into lo..hi. Source: NIR's SumPool2d.
+    brings zeros into lo..hi. Source: NIR 1.0.8, SumPool2d.
     """
 
     mnemonic: ClassVar[str] = "sum_pool"
@@ -78,7 +79,7 @@ class AvgPool(Pool):
     H' = floor((H + 2 ph - kh) / sh) + 1, and W' alike.
 
     Inputs: x [C, H, W]. Results: y [C, H', W']; of Int(lo, hi, s) it is Int(kh kw lo, kh kw hi, s / (kh kw)), where
-    the padding brings zeros into lo..hi. Source: NIR's AvgPool2d.
+    the padding brings zeros into lo..hi. Source: NIR 1.0.8, AvgPool2d.
     """
 
     mnemonic: ClassVar[str] = "avg_pool"
@@ -94,6 +95,7 @@ class Sum(Op):
     """y[rest] = sum of x over `axes` of one sample, which disappear.
 
     Inputs: x. Results: y; of Int(lo, hi, s) and n values summed it is Int(n lo, n hi, s).
+    Source: ONNX ReduceSum-13, keepdims 0.
     """
 
     mnemonic: ClassVar[str] = "sum"
@@ -112,7 +114,7 @@ class Mean(Op):
     An op of its own: Sum and Scale are not Mean, since (1/49) * 49 < 1 in floating point and a neuron on the
     tie would flip.
 
-    Inputs: x. Results: y; of Int(lo, hi, s) it is Int(n lo, n hi, s / n).
+    Inputs: x. Results: y; of Int(lo, hi, s) it is Int(n lo, n hi, s / n). Source: ONNX ReduceMean-18, keepdims 0.
     """
 
     mnemonic: ClassVar[str] = "mean"

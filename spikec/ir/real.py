@@ -76,7 +76,7 @@ class Gelu(Op):
 class Exp(Op):
     """y = e^x.
 
-    Inputs: x. Results: y, Real.
+    Inputs: x. Results: y, Real. Source: ONNX Exp-13.
     """
 
     mnemonic: ClassVar[str] = "exp"

@@ -13,9 +13,11 @@ from spikec.ir.types import REAL, Shape, TensorType, Timing, total_of, union_of
 
 @dataclass(frozen=True)
 class Reshape(Op):
-    """y = x's elements in row-major order in another shape (of one sample, without T and batch).
+    """y[n] = x[n], n counting the elements of each in row-major order: x in another shape.
 
-    Inputs: x. Results: y, of x's domain.
+    `shape` is that of one sample, without T and batch.
+
+    Inputs: x. Results: y, of x's domain. Source: ONNX Reshape-14, of a shape without 0 and -1.
     """
 
     mnemonic: ClassVar[str] = "reshape"
@@ -33,7 +35,7 @@ class Reshape(Op):
 class Transpose(Op):
     """y[n_0, n_1, ...] = x[m_0, m_1, ...] with m_axes[i] = n_i: y's axis i is x's axis axes[i].
 
-    Inputs: x. Results: y, of x's domain.
+    Inputs: x. Results: y, of x's domain. Source: ONNX Transpose-13.
     """
 
     mnemonic: ClassVar[str] = "transpose"
@@ -54,7 +56,7 @@ class Expand(Op):
 
     One mask for all channels, one score for all tokens. Both have as many axes.
 
-    Inputs: x. Results: y of `shape`, of x's domain.
+    Inputs: x. Results: y of `shape`, of x's domain. Source: ONNX Expand-13.
     """
 
     mnemonic: ClassVar[str] = "expand"
@@ -76,7 +78,7 @@ class Concat(Op):
     Their other axes are equal.
 
     Inputs: x_0, x_1, ..., two or more. Results: y; Int where all are and their scales are whole multiples of the
-    finest, with a range that holds all of theirs, else Real.
+    finest, with a range that holds all of theirs, else Real. Source: ONNX Concat-13.
     """
 
     mnemonic: ClassVar[str] = "concat"
@@ -105,7 +107,7 @@ class Concat(Op):
 class Slice(Op):
     """y[..., n, ...] = x[..., start + n step, ...] along `axis`, for start + n step < stop.
 
-    Inputs: x. Results: y, of x's domain.
+    Inputs: x. Results: y, of x's domain. Source: ONNX Slice-13, of one axis and a positive step.
     """
 
     mnemonic: ClassVar[str] = "slice"
@@ -132,7 +134,7 @@ class Pad(Op):
 
     Axis i gets before_i zeros before its elements and after_i behind them.
 
-    Inputs: x. Results: y, of x's domain with 0 in its range.
+    Inputs: x. Results: y, of x's domain with 0 in its range. Source: ONNX Pad-13, mode 'constant' with 0.
     """
 
     mnemonic: ClassVar[str] = "pad"
@@ -155,6 +157,7 @@ class Upsample(Op):
     """y[c, i, j] = x[c, floor(i / fh), floor(j / fw)], `factors` being (fh, fw): the nearest neighbour.
 
     Inputs: x [C, H, W]. Results: y [C, H fh, W fw], of x's domain.
+    Source: torch.nn.functional.interpolate (torch 2.13), mode 'nearest' with whole factors.
     """
 
     mnemonic: ClassVar[str] = "upsample"
@@ -173,7 +176,7 @@ class Upsample(Op):
 class Constant(Op):
     """y = value, a weight as a value of its own, the same for every sample: a table of positions, learnt factors.
 
-    Inputs: none. Weights: value. Results: y, Real, once.
+    Inputs: none. Weights: value. Results: y, Real, once. Source: ONNX Constant-13.
     """
 
     mnemonic: ClassVar[str] = "constant"

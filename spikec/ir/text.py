@@ -25,7 +25,7 @@ from spikec.ir.graph import Graph, Node, infer_types
 from spikec.ir.op import Op
 from spikec.ir.ops import OPS
 from spikec.ir.time import Delay
-from spikec.ir.types import REAL, SPIKE, Domain, Int, TensorType, Timing, Weight
+from spikec.ir.types import REAL, SPIKE, Domain, Int, IntFormat, TensorType, Timing, Weight, fixed_point
 
 MOST_DIGITS = 18
 MOST_FIELDS = 2000
@@ -55,10 +55,14 @@ def print_node(node: Node) -> str:
     operands = ", ".join(f"%{value}" for value in node.inputs)
     weights = ", ".join(f"{slot}={name}" for slot, name in sorted(node.weights.items()))
     line = f"%{node.name} = {node.op.mnemonic}({operands}{'; ' if weights else ''}{weights})"
-    attributes = ", ".join(f"{key}={value!r}" for key, value in node.op.attributes().items())
+    attributes = ", ".join(f"{key}={_printed(value)}" for key, value in node.op.attributes().items())
     line += f" {{{attributes}}}" if attributes else ""
     line += f" : {node.type}" if isinstance(node.op, Delay) else ""
     return line + (f" @{node.scope}" if node.scope else "")
+
+
+def _printed(value: object) -> str:
+    return str(value) if isinstance(value, IntFormat) else repr(value)
 
 
 def parse(text: str, weights: Mapping[str, Weight]) -> Graph:
@@ -137,16 +141,20 @@ def _parse_op(number: int, kind: type[Op], text: str) -> Op:
             warnings.simplefilter("error")  # of what is hardly a number
             call = ast.parse(f"f({text})", mode="eval").body
         assert isinstance(call, ast.Call)
-        values = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
+        values = {k.arg: _field(k.value) for k in call.keywords if k.arg}
     except (SyntaxError, SyntaxWarning, ValueError, RecursionError, MemoryError) as error:
         raise _bad(number, text, "'field=value' with plain values") from error
     known = {f.name: f.default for f in fields(kind)}
     for key, value in values.items():
-        if key not in known or type(value) is not type(known[key]):
+        if key not in known or not isinstance(value, IntFormat if known[key] is None else type(known[key])):
             raise _bad(number, f"{key}={value!r}", f"a field of {kind.mnemonic} of its type: {known}")
     if call.args or len(values) != len(call.keywords):
         raise _bad(number, text, "each field once, as 'field=value'")
     return kind(**values)
+
+
+def _field(value: ast.expr) -> object:
+    return fixed_point(ast.unparse(value)) if isinstance(value, ast.Call) else ast.literal_eval(value)
 
 
 def _typed(

@@ -30,6 +30,7 @@ class TimeMean(Op):
     """y = (x[0] + ... + x[T - 1]) / T.
 
     Inputs: x, per step. Results: y, once, Real: its scale would depend on T, a property of the run.
+    Source: spikec's own design; what Spikformer's code gives its head, x.mean(0).
     """
 
     mnemonic: ClassVar[str] = "time_mean"
@@ -44,6 +45,7 @@ class TimeSum(Op):
     """y = x[0] + ... + x[T - 1].
 
     Inputs: x, per step. Results: y, once, Real: its range would depend on T, a property of the run.
+    Source: spikec's own design: spikes counted over the inference.
     """
 
     mnemonic: ClassVar[str] = "time_sum"
@@ -57,7 +59,7 @@ class TimeSum(Op):
 class TimeLast(Op):
     """y = x[T - 1], the value of the last step.
 
-    Inputs: x, per step. Results: y, once, of x's domain.
+    Inputs: x, per step. Results: y, once, of x's domain. Source: spikec's own design: a read-out after the last step.
     """
 
     mnemonic: ClassVar[str] = "time_last"
@@ -73,7 +75,7 @@ class Delay(Op):
 
     Inputs: x, per step. Weights: steps, integers >= 0, scalar or broadcast to x; at least 1 inside a cycle.
     Results: y, of x's domain with 0 in its range. The type is declared (text:
-    `delay(%later; steps=d) : spike step [64]`), so that a cycle has one. Source: NIR's Delay.
+    `delay(%later; steps=d) : spike step [64]`), so that a cycle has one. Source: NIR 1.0.8, Delay.
     """
 
     mnemonic: ClassVar[str] = "delay"

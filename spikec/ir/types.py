@@ -5,6 +5,7 @@ Neither the number of steps T nor the batch is part of a type: both are properti
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
@@ -159,12 +160,30 @@ class IntFormat:
         if self.bits < 1 or not 0 < self.scale < inf:
             raise ValueError(f"{self}: at least 1 bit and a positive, finite scale expected")
 
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the greatest stored integer."""
+        return (-(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1) if self.signed else (0, 2**self.bits - 1)
+
     def __str__(self) -> str:
         return f"{'int' if self.signed else 'uint'}({self.bits},{self.scale!r})"
 
 
 Format = FloatFormat | IntFormat
 FLOAT32, FLOAT64 = FloatFormat(32), FloatFormat(64)
+_FIXED = re.compile(r"(?P<sign>u?)int\((?P<bits>[0-9]{1,3}),\s*(?P<scale>[0-9][0-9.e+-]{0,30})\)")
+
+
+def fixed_point(text: str) -> IntFormat:
+    """The fixed-point format that `text` says, such as 'int(24,1.0)', as `str` prints it.
+
+    Raises:
+        ValueError: it says none.
+    """
+    match = _FIXED.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is no fixed-point format; expected such as 'int(24,1.0)'")
+    return IntFormat(int(match["bits"]), float(match["scale"]), match["sign"] == "")
 
 
 class Role(Enum):

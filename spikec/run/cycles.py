@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spikec.ir.graph import Graph, Node
 from spikec.ir.time import Delay
-from spikec.run.neurons import STEPPERS, Stepper, stepper
+from spikec.run.neurons import STEPPERS, Stepper, state_of, stepper
 from spikec.run.numbers import Numbers
 
 Compute = Callable[[Node, Sequence[Tensor], Mapping[str, Tensor], int, Numbers], tuple[Tensor, ...]]
@@ -85,7 +85,8 @@ def stepped(
             if type(node.op) in STEPPERS:
                 if node.name not in states:
                     states[node.name] = stepper(node.op, own, operands[0], numbers)
-                results = states[node.name].step(operands[0])
+                with state_of(node.scope or node.name):
+                    results = states[node.name].step(operands[0])
             else:
                 found = compute(node, [x.unsqueeze(0) for x in operands], weights, 1, numbers)
                 results = tuple(y[0] for y in found)

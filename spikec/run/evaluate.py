@@ -15,7 +15,7 @@ from spikec.ir.types import Timing
 from spikec.run.cycles import cycles_of, stepped
 from spikec.run.inputs import samples_of
 from spikec.run.kernels import KERNELS
-from spikec.run.neurons import STEPPERS, integrate
+from spikec.run.neurons import STEPPERS, integrate, state_of
 from spikec.run.numbers import ELEMENTWISE, FLOATS, Numbers
 
 
@@ -83,7 +83,8 @@ def compute(
     own = {slot: weights[name] for slot, name in node.weights.items()}
     kind = type(node.op)
     if kind in STEPPERS:
-        return integrate(node.op, operands[0], own, numbers)
+        with state_of(node.scope or node.name):
+            return integrate(node.op, operands[0], own, numbers)
     if kind in ELEMENTWISE:
         return (ELEMENTWISE[kind](node.op, operands[0], own, numbers),)
     if kind in TIME:

@@ -58,6 +58,20 @@ def check_shapes(graph: Graph, shapes: Mapping[str, Sequence[int]], steps: int) 
         raise DataError(f"inputs of {sorted(samples)} samples", expected="as many of each")
 
 
+def only_input(graph: Graph) -> tuple[str, TensorType]:
+    """Name and type of the input that an array of samples is for.
+
+    Raises:
+        DataError: the graph has several, and one array says nothing of which.
+    """
+    if len(graph.inputs) != 1:
+        named = ", ".join(f"%{name} {kind}" for name, kind in graph.inputs.items())
+        mend = "spikec estimate --rates FILE needs none; from Python, Interpreter().run takes an array for each input"
+        raise DataError(f"a network of {len(graph.inputs)} inputs: {named}", expected="one, for samples", mend=mend)
+    (found,) = graph.inputs.items()
+    return found
+
+
 def samples_of(graph: Graph, inputs: Mapping[str, Tensor]) -> int:
     """The number of samples in the graph's inputs."""
     name, kind = next(iter(graph.inputs.items()))

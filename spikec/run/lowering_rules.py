@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor, prod
 
@@ -17,7 +18,7 @@ from spikec.ir.op import Op
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
 from spikec.ir.shapes import Concat, Constant, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
-from spikec.ir.types import Weight
+from spikec.ir.types import IntFormat, Weight
 from spikec.run.lowering import LARGEST, SHARES, Codes, Lowering, NotWhole, Rule, Whole, common, most, times
 
 SPIKES = Whole(Fraction(1), 1)
@@ -167,11 +168,24 @@ def _neuron(g: Lowering, node: Node, x: Sequence[Whole]) -> None:
         current = reach.get("i0", 0) + g.steps * (current + 1)
     rest = max(reach.get("v_leak", 0), reach.get("v_reset", 0))
     growth = current + 2 * rest + reach.get("v_threshold", 0) + 1  # 1: what rounding down may add
-    membrane = Whole(unit, max(rest, reach.get("v0", 0)) + g.steps * growth)
+    state = _in_units(op.state, unit)
+    membrane = Whole(unit, _within(state, max(rest, reach.get("v0", 0)) + g.steps * growth))
+    current = _within(state, current)
     if decays and max(membrane.bound, current) * SHARES > 2**62:
         raise NotWhole("its membrane times its decay leaves 63 bits")
     results = [SPIKES, membrane, *([Whole(unit, current)] if isinstance(op, CubaLIF) else [])]
-    g.emit(node, *results, inputs=[drive], codes=codes | decays | {"v_threshold": threshold})
+    levels = codes | decays | {"v_threshold": threshold}
+    g.emit(node, *results, op=replace(op, state=state), inputs=[drive], codes=levels)
+
+
+def _within(state: IntFormat | None, bound: int) -> int:
+    """The greatest magnitude of what may reach `bound`, and is held by `state`: a run that leaves it ends."""
+    return bound if state is None else min(bound, int(-state.range[0] * state.scale))
+
+
+def _in_units(state: IntFormat | None, unit: Fraction) -> IntFormat | None:
+    """A state's format where whole numbers count units."""
+    return None if state is None else replace(state, scale=float(Fraction(state.scale) / unit))
 
 
 def _decays(g: Lowering, node: Node, op: LIF | CubaLIF) -> dict[str, Codes]:
@@ -200,7 +214,9 @@ def _integrator(g: Lowering, node: Node, x: Sequence[Whole]) -> None:
     drive = g.aligned(node.inputs[0], unit)
     codes = {"v0": _by(start, times(fine, unit))} if "v0" in node.weights else {}
     bound = most(start) * times(fine, unit) + g.steps * g.wholes[drive].bound
-    g.emit(node, Whole(unit, bound), inputs=[drive], codes=codes)
+    assert isinstance(node.op, I)
+    state = _in_units(node.op.state, unit)
+    g.emit(node, Whole(unit, _within(state, bound)), op=replace(node.op, state=state), inputs=[drive], codes=codes)
 
 
 RULES: dict[type[Op], Rule] = {

@@ -6,15 +6,18 @@ it for all steps of a drive; a cycle is stepped through it. Nothing is written i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from spikec.errors import StateOverflow
 from spikec.ir.integrators import LI, I
 from spikec.ir.neurons import IF, LIF, PLIF, Alpha, CubaLIF, IntegrateAndFire
 from spikec.ir.op import Op
+from spikec.ir.types import IntFormat
 from spikec.run.numbers import FLOATS, Numbers, fires
 
 Weights = Mapping[str, Tensor]
@@ -69,6 +72,7 @@ class _Firing:
         self.owed: Tensor | None = None  # what a delayed soft reset takes from the next step
         self.rest: Tensor | None = None  # refractory steps still to sit out
         self.i = weights.get("i0", zero).expand(first.shape)
+        self.state = op.state
         self.charge = CHARGES[type(op)]
 
     def step(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -76,6 +80,8 @@ class _Firing:
         h = self.charge(self, x, self.v)
         if self.owed is not None:
             h = h - self.owed
+        if self.state is not None:
+            check_held(self.state, h, self.i)
         fired = fires(h, self.v_threshold, self.op.fires_at)
         q = self.numbers.spikes(fired, h, self.v_threshold)
         if self.op.refractory:
@@ -190,7 +196,37 @@ class _Integrator:
             above = self.v if self.v_leak is None else self.v - self.v_leak
             left = above * self.weights["beta"]
             self.v = (left if self.v_leak is None else self.v_leak + left) + x
+        if isinstance(self.op, I) and self.op.state is not None:
+            check_held(self.op.state, self.v)
         return (self.v,)
+
+
+def check_held(state: IntFormat, *values: Tensor) -> None:
+    """Checks that a fixed point holds the values of a step.
+
+    Raises:
+        StateOverflow: one needs more bits, or is no whole multiple of its scale.
+    """
+    lo, hi = (code * state.scale for code in state.range)
+    for value in values:
+        value = value.detach()
+        least, most = (float(end) for end in value.aminmax()) if value.numel() else (0.0, 0.0)
+        if not lo <= least <= most <= hi:
+            raise StateOverflow(f"its state reaches {least:g} to {most:g}, and {state} holds {lo:g} to {hi:g}")
+        unit = state.scale if value.is_floating_point() else max(int(state.scale), 1)
+        if bool((value.remainder(unit) != 0).any()):
+            raise StateOverflow(f"its state is no whole multiple of {state.scale:g}, the unit of {state}")
+
+
+@contextmanager
+def state_of(name: str) -> Iterator[None]:
+    """Says of which node a `StateOverflow` raised inside is."""
+    try:
+        yield
+    except StateOverflow as error:
+        error.where = error.where or name
+        error.mend = "smaller weights or inputs, or the network as it was before quantize"
+        raise
 
 
 STEPPERS: dict[type[Op], Callable[[Any, Weights, Tensor, Numbers], Stepper]] = {  # Any: each takes the op of its key

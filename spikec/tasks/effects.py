@@ -16,6 +16,7 @@ from spikec.errors import UsageError
 from spikec.ir.graph import Graph
 from spikec.ir.neurons import MultiLevelSpike, Neuron, Threshold
 from spikec.ir.types import Int, Timing
+from spikec.run.inputs import only_input
 from spikec.run.interp import Interpreter
 from spikec.tasks.pricing import BATCH, feed, one_thread
 from spikec.tasks.subnets import correct
@@ -82,8 +83,8 @@ def effect(before: Graph, after: Graph, spec: str, samples: int | None = None) -
     """
     if samples is not None and samples < 1:
         raise UsageError(f"--samples {samples}", expected="1 or more")
+    _, kind = only_input(before)
     data = source.load(spec).take(samples or MAX_SAMPLES)
-    ((_, kind),) = before.inputs.items()
     steps = before.steps if kind.timing is Timing.ONCE or data.inputs.ndim < 2 else int(data.inputs.shape[1])
     sides = [_Side(graph, steps) for graph in (before, after)]
     size = max(1, min(BATCH, HELD // max(1, sum(side.held for side in sides))))

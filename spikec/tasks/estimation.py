@@ -22,6 +22,7 @@ from spikec.ir.graph import Graph
 from spikec.ir.types import TensorType, Timing
 from spikec.model import Model, StoredCounts
 from spikec.report.view import Refusal
+from spikec.run.inputs import only_input
 from spikec.tasks.opening import load, remarks_of
 from spikec.tasks.pricing import EVALUATION, Priced, price, price_counts, price_rates
 from spikec.tasks.rates import read_rates
@@ -125,8 +126,9 @@ def samples_of(model: Model, question: Question) -> Batch:
     """The samples to count on: those of --data, else the calibration batch in the model's file.
 
     Raises:
-        DataError: there are none, or they do not fit; names the ways out.
+        DataError: there are none, they do not fit, or the model has several inputs; names the ways out.
     """
+    only_input(model.graph)
     if question.data is not None:
         found = source.load(question.data).take(question.samples or MAX_SAMPLES)
         facts = {"spec": found.spec, "samples": len(found.ids), "seed": None, "source": "--data"}
@@ -150,7 +152,7 @@ def samples_of(model: Model, question: Question) -> Batch:
 
 def _data_for(model: Model) -> str:
     """The data that would fit, as the words of a hint."""
-    ((_, kind),) = model.graph.inputs.items()
+    _, kind = only_input(model.graph)
     if (kind.timing, kind.shape) == (Timing.ONCE, digits.IMAGE):
         return "--data digits or --data npz:FILE"
     return f"--data npz:FILE with an array 'inputs' of {_axes(kind)}"
@@ -162,7 +164,7 @@ def _axes(kind: TensorType) -> str:
 
 
 def _fitting(model: Model, inputs: NDArray[np.float32], spec: str) -> NDArray[np.float32]:
-    ((_, kind),) = model.graph.inputs.items()
+    _, kind = only_input(model.graph)
     lead = 1 if kind.timing is Timing.ONCE else 2
     if inputs.ndim != lead + len(kind.shape) or tuple(inputs.shape[lead:]) != kind.shape:
         raise DataError(
@@ -195,9 +197,8 @@ def _report(model: Model, chip: HardwareModel, question: Question, samples: Batc
 
 
 def _steps(graph: Graph, question: Question, samples: Batch | None) -> int:
-    ((_, kind),) = graph.inputs.items()
     own = graph.steps
-    if samples is not None and kind.timing is Timing.STEP:
+    if samples is not None and only_input(graph)[1].timing is Timing.STEP:
         own = int(samples.inputs.shape[1])
         if question.steps not in (None, own):
             raise DataError(f"--steps {question.steps} on frames of {own} steps", mend=f"--steps {own}, or other data")

@@ -10,8 +10,7 @@ from spikec import model as models
 from spikec.errors import one_line
 from spikec.frontend import foreign
 from spikec.frontend.foreign import READERS, Reading
-from spikec.ir.types import Timing
-from spikec.model import InputSpec, Model
+from spikec.model import Model, input_spec
 
 
 def load(path: Path | str, reading: Reading | None = None, name: str | None = None) -> Model:
@@ -27,12 +26,12 @@ def load(path: Path | str, reading: Reading | None = None, name: str | None = No
     if path.suffix not in READERS:
         return models.load(path)
     taken = foreign.read(path, reading)
-    ((_, kind),) = taken.graph.inputs.items()
-    assert (taken.encoder == "direct") is (kind.timing is Timing.ONCE)
+    spec = input_spec(taken.graph, taken.graph.steps, taken.preprocessing)
+    assert spec.encoder == taken.encoder
     return Model(
         name=name or one_line(path.stem),
         graph=taken.graph,
-        input=InputSpec(kind.shape, taken.encoder, taken.graph.steps, taken.preprocessing),
+        input=spec,
         provenance={
             "made": f"read from {path.suffix}",
             "file": one_line(path.name),

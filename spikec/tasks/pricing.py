@@ -22,6 +22,7 @@ from passes.manager import run as run_passes
 from spikec.cost import Activity, Cost, Counts, Policy, Probe, Rates
 from spikec.ir.graph import Graph
 from spikec.ir.types import Timing
+from spikec.run.inputs import only_input
 from spikec.run.interp import Interpreter
 
 BATCH = 256
@@ -168,6 +169,10 @@ def price_rates(
 
 
 def feed(graph: Graph, inputs: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """Samples [n, ...] as the data of the graph's single input, time first where it has a time axis."""
-    ((name, kind),) = graph.inputs.items()
+    """Samples [n, ...] as the data of the graph's single input, time first where it has a time axis.
+
+    Raises:
+        DataError: the graph has several inputs.
+    """
+    name, kind = only_input(graph)
     return {name: inputs if kind.timing is Timing.ONCE else np.swapaxes(inputs, 0, 1)}

@@ -15,7 +15,7 @@ from spikec.ir.arithmetic import MatMul
 from spikec.ir.graph import Graph, Node
 from spikec.ir.linear import Conv1d, Conv2d, Linear
 from spikec.ir.neurons import Neuron
-from spikec.ir.types import Timing
+from spikec.ir.types import IntFormat, Timing
 from spikec.model import Model
 from spikec.report.dot import dot
 from spikec.report.svg import svg
@@ -176,7 +176,9 @@ def _node(graph: Graph, node: Node) -> Mapping[str, Any]:  # Any: JSON
         "name": node.name,
         "scope": node.scope,
         "op": node.op.mnemonic,
-        "attributes": dict(node.op.attributes()),
+        "attributes": {
+            key: str(value) if isinstance(value, IntFormat) else value for key, value in node.op.attributes().items()
+        },
         "inputs": list(node.inputs),
         "weights": dict(node.weights),
         "results": {name: str(kind) for name, kind in node.results.items()},

@@ -6,7 +6,6 @@ import hashlib
 import operator
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,31 +18,14 @@ import torch
 from torch import Tensor, nn
 
 import spikec
-from spikec.errors import InputError, ModelFileError, SpikecError, TraceError, UnknownName, UsageError, one_line
+from spikec.errors import InputError, ModelFileError, TraceError, UnknownName, UsageError, one_line
 from spikec.frontend.tracer import Layout, traced
+from spikec.frontend.users_code import users_code
 from spikec.model import InputSpec, Model
 from spikec.tasks.networks import SEEDS
 from spikec.tasks.pricing import one_thread
 from spikec.torch_file import read_plain
 
-RAISED = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    NameError,
-    OSError,
-    RuntimeError,
-    StopIteration,
-    SyntaxError,
-    SystemExit,
-    TypeError,
-    ValueError,
-)
-"""What code that is not ours may raise: the built-in errors. None of ours is among them."""
 INNER = ("state_dict", "model")
 """Under which keys training scripts keep the state dict of their checkpoints."""
 LISTED = 4
@@ -129,16 +111,17 @@ def made(foreign: Foreign) -> nn.Module:
         UsageError, UnknownName, InputError: see `trace_module`.
     """
     factory = _factory(foreign.arch)
-    with _users_code(InputError, f"the factory {foreign.arch}"):
+    arch = f"--arch {foreign.arch}"
+    with users_code(InputError, f"the factory {foreign.arch}", arch):
         torch.manual_seed(foreign.seed)
         network = factory(**foreign.arch_args)
     if not isinstance(network, nn.Module):
-        raise InputError(
-            f"it gave a {type(network).__name__}", where=f"--arch {foreign.arch}", expected="a torch module"
-        )
+        raise InputError(f"it gave a {type(network).__name__}", where=arch, expected="a torch module")
+    with users_code(InputError, f"{foreign.arch} made a network whose eval()", arch):
+        network.eval()
     if next(network.parameters(), None) is None:
-        raise TraceError("the network has no parameters", where=f"--arch {foreign.arch}")
-    return network.eval()
+        raise TraceError("the network has no parameters", where=arch)
+    return network
 
 
 def load_weights(network: nn.Module, path: Path) -> dict[str, str]:
@@ -217,7 +200,7 @@ def _factory(arch: str) -> Callable[..., Any]:  # Any: the user's
 
 def _module(name: str, arch: str) -> ModuleType:
     try:
-        with _users_code(InputError, f"importing {name}"):
+        with users_code(InputError, f"importing {name}", f"--arch {arch}"):
             return import_module(name)
     except InputError as error:
         cause = error.__cause__
@@ -235,20 +218,8 @@ def _run_once(network: nn.Module, foreign: Foreign) -> None:
     """Runs the network before it is traced, so that a failure is seen to be its own."""
     lead = {"TBX": (foreign.steps, 2), "BTX": (2, foreign.steps), "BX": (2,)}[foreign.layout]
     kind = next(network.parameters()).dtype
-    with torch.no_grad(), _users_code(TraceError, "the network", f"check --input and --layout {foreign.layout}"):
+    with torch.no_grad(), users_code(TraceError, "the network", mend=f"check --input and --layout {foreign.layout}"):
         network(torch.rand(*lead, *foreign.shape).to(kind))
-
-
-@contextmanager
-def _users_code(kind: type[SpikecError], what: str, mend: str = "") -> Iterator[None]:
-    """What the user's code raises becomes an error that says where."""
-    try:
-        yield
-    except RAISED as error:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
-        last = frames[-1]
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise kind(f"{what} raised {text}", where=f"{last.filename}, line {last.lineno}", mend=mend) from error
 
 
 @contextmanager

@@ -63,6 +63,14 @@ def test_each_difference_is_named(conv_net, change):
     assert found.parameters_differing == differing
 
 
+def test_inputs_in_another_order_are_a_difference(conv_net):
+    graph = conv_net()
+    both = {"more": next(iter(graph.inputs.values())), **graph.inputs}
+    turned = dict(reversed(list(both.items())))
+    (said,) = compare(replace(graph, inputs=both), replace(graph, inputs=turned)).differences
+    assert said.startswith("order of inputs: ")
+
+
 def test_equal_graphs_differ_in_nothing_and_what_was_compared_is_counted(conv_net):
     graph = conv_net()
     found = compare(graph, conv_net())

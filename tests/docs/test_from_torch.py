@@ -60,6 +60,8 @@ def test_every_function_that_is_taken_is_named() -> None:
     wanted = {name for name in names if not name.startswith("__")} | {"mT"}
     named = set(re.findall(r"`(\w+)`", section("Functions that are taken").partition("Hooks are")[0])) - {"None"}
     assert named == wanted
+    spelled = [getattr(place, name, None) for name in wanted - {"mT"} for place in (torch, torch.Tensor, F)]
+    assert [f for f in spelled if callable(f) and f not in FUNCTIONS and f not in IN_PLACE] == []
 
 
 class Net(nn.Module):

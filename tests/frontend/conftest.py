@@ -1,12 +1,16 @@
 """Tracing small networks, and comparing the graph with the network without the tracer's own replay."""
 
+import inspect
+import linecache
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from spikec.errors import TraceError
 from spikec.frontend.tracer import trace
 from spikec.ir.graph import Graph
 from spikec.run.interp import Interpreter
@@ -57,6 +61,19 @@ def traced(model: nn.Module, shape=(4,), layout="TBX", steps=3, batches=(1, 2, 5
     return graph
 
 
+def refused(model: nn.Module, function: Callable, *words: str, shape=(4,), layout="TBX", steps=3) -> None:
+    """Checks that the network is refused for the line of `function` that ends in `# <-`, and in these words."""
+    with pytest.raises(TraceError) as caught:
+        trace(model, shape, layout=layout, steps=steps)
+    lines, start = inspect.getsourcelines(function)
+    number = next(start + place for place, line in enumerate(lines) if line.rstrip().endswith("# <-"))
+    file = function.__code__.co_filename
+    said = str(caught.value)
+    assert f"{Path(file).name}:{number}: {linecache.getline(file, number).strip()}" in said, said
+    for word in words:
+        assert word in said, said
+
+
 def ops(graph: Graph) -> list[str]:
     return [node.op.mnemonic for node in graph.nodes]
 
@@ -74,3 +91,8 @@ def traced_fixture():
 @pytest.fixture(name="ops")
 def ops_fixture():
     return ops
+
+
+@pytest.fixture(name="refused")
+def refused_fixture():
+    return refused

@@ -126,3 +126,112 @@ def test_another_fault_beside_feedback_is_named_alone():
     with pytest.raises(TraceError, match=r"the function 'sin' is not taken") as found:
         trace(network, (4,), layout="TBX", steps=4)
     assert "meet in one function" not in str(found.value)
+
+
+class Loop(nn.Module):
+    """A loop whose step takes the input and what earlier steps left, and gives its spikes and what it leaves."""
+
+    def __init__(self, step, left=1):
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc, self.back, self.both = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(8, 4)
+        self.lif = snn.Leaky(0.9, threshold=0.3)
+        self.step, self.left = step, left
+
+    def forward(self, x):
+        membrane, given = self.lif.init_leaky(), []
+        before = [torch.zeros(x.shape[1], 4, dtype=x.dtype) for _ in range(self.left)]
+        for now in x:
+            y, leaves, membrane = self.step(self, now, before[0], membrane)
+            before = [*before[1:], leaves]
+            given.append(y)
+        return torch.stack(given)
+
+
+def fired(m, drive, membrane):
+    spikes, membrane = m.lif(drive, membrane)
+    return spikes.to(drive.dtype), membrane
+
+
+def of_the_change(m, now, before, membrane):
+    spikes, membrane = fired(m, m.fc(now - before), membrane)
+    return spikes, now, membrane
+
+
+def of_both_in_one(m, now, before, membrane):
+    spikes, membrane = fired(m, m.both(torch.cat([m.fc(now), before], -1)), membrane)
+    return spikes, spikes, membrane
+
+
+def of_two_steps_spikes(m, now, before, membrane):
+    spikes, membrane = fired(m, m.fc(now), membrane)
+    return m.back(spikes + before), spikes, membrane
+
+
+def a_change_of_a_layer(m, now, before, membrane):
+    h = m.fc(now)
+    return h - before, h, membrane
+
+
+def a_trace(m, now, before, membrane):
+    spikes, membrane = fired(m, m.fc(now), membrane)
+    trace_of_it = 0.9 * before + spikes
+    return m.back(trace_of_it), trace_of_it, membrane
+
+
+def a_count_at_every_step(m, now, before, membrane):
+    spikes, membrane = fired(m, m.fc(now), membrane)
+    count = before + spikes
+    return count, count, membrane
+
+
+def around_the_neuron(m, now, before, membrane):
+    spikes, membrane = fired(m, m.fc(now) + m.back(before), membrane)
+    return spikes, spikes, membrane
+
+
+STEPS = {
+    of_the_change: ["delay", "scale", "add", "linear", "lif"],
+    of_both_in_one: ["linear", "delay", "concat", "linear", "lif"],
+    of_two_steps_spikes: ["linear", "lif", "delay", "add", "linear"],
+    a_change_of_a_layer: ["linear", "delay", "scale", "add"],
+    a_trace: ["linear", "lif", "delay", "scale", "add", "linear"],
+    a_count_at_every_step: ["linear", "lif", "delay", "add"],
+    around_the_neuron: ["linear", "delay", "linear", "add", "lif"],
+}
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+def test_what_the_last_step_left_is_taken_wherever_it_is_used(step, traced, ops):
+    graph = traced(Loop(step).eval(), (4,), steps=5)
+    assert ops(graph) == STEPS[step]
+
+
+@pytest.mark.parametrize("left", [2, 3])
+@pytest.mark.parametrize("step", [around_the_neuron, a_trace, of_two_steps_spikes], ids=lambda step: step.__name__)
+def test_what_an_earlier_step_left_is_a_longer_delay(step, left, traced):
+    graph = traced(Loop(step, left).eval(), (4,), steps=6)
+    (delay,) = (node for node in graph.nodes if node.op.mnemonic == "delay")
+    assert float(graph.weights[delay.weights["steps"]].array) == left
+
+
+def test_a_trace_is_real_and_what_comes_back_as_spikes_is_not(traced):
+    for step, domain in ((a_trace, "real"), (around_the_neuron, "spike")):
+        graph = traced(Loop(step).eval(), (4,), steps=4)
+        (delay,) = (node for node in graph.nodes if node.op.mnemonic == "delay")
+        assert str(delay.type) == f"{domain} step [4]"
+
+
+def test_a_sum_of_some_steps_is_still_named_as_such():
+    """And not by what failed when it was taken for feedback."""
+
+    def step(m, now, before, membrane):
+        h = m.fc(now)
+        total = before + h
+        return m.lif(total, membrane)[0], total * 0 if m.odd() else total, membrane
+
+    network = Loop(step).eval()
+    calls = iter(range(10**6))
+    network.odd = lambda: next(calls) % 3 == 2
+    with pytest.raises(TraceError, match="a sum of the steps up to"):
+        trace(network, (4,), layout="TBX", steps=4)

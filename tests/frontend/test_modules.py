@@ -113,7 +113,7 @@ def test_quantised_modules():
 def test_a_network_that_cannot_be_copied(net):
     model = net(lambda m, x: m.fc(x))
     model.lock = threading.Lock()
-    with pytest.raises(TraceError, match=r"cannot be copied, so that it cannot be replayed: .*lock"):
+    with pytest.raises(TraceError, match=r"cannot be replayed, since copy.deepcopy of it raised TypeError: .*lock"):
         trace(model, (4,), layout="TBX", steps=3)
 
 

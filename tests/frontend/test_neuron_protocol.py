@@ -6,7 +6,7 @@ from torch import nn
 
 from spikec.errors import TraceError
 from spikec.frontend.tracer import trace, traced
-from spikec.ir.neurons import LIF
+from spikec.ir.neurons import IF, LIF
 
 
 class BatchFirst(nn.Module):
@@ -66,3 +66,34 @@ def test_time_must_be_where_the_neuron_has_it():
 def test_a_layout_that_is_none_is_refused(words):
     with pytest.raises(TraceError, match=r"module '1'.*its spikec_layout is"):
         trace(network(**words), (4,), layout="BTX", steps=5)
+
+
+class Bounded(nn.Module):
+    """An IF whose membrane has bounds, or that tires after some spikes; it says that it has neither."""
+
+    def __init__(self, low=-1e30, high=1e30, spikes=1000):
+        super().__init__()
+        self.low, self.high, self.spikes = low, high, spikes
+
+    def forward(self, x):
+        v, out = torch.zeros_like(x[0]), []
+        left = torch.full_like(x[0], self.spikes)
+        for drive in x:
+            v = (v + drive).clamp(self.low, self.high)
+            q = ((v >= 1.0) & (left > 0)).to(x.dtype)
+            v, left = v - q, left - q
+            out.append(q)
+        return torch.stack(out)
+
+    def spikec_neuron(self):
+        return IF(reset="soft", fires_at=">="), {"v_threshold": 1.0}
+
+
+def test_a_neuron_without_bounds_is_what_it_says(net, traced):
+    traced(net(lambda m, x: m.neuron(m.fc(x)), neuron=Bounded()))
+
+
+@pytest.mark.parametrize("bound", [{"low": -3.5}, {"low": -8.0}, {"high": 9.0}, {"spikes": 10}], ids=str)
+def test_a_neuron_with_bounds_that_it_does_not_name_is_refused(net, bound):
+    with pytest.raises(TraceError, match="does not do what its spikec_neuron"):
+        trace(net(lambda m, x: m.neuron(m.fc(x)), neuron=Bounded(**bound)), (4,), layout="TBX", steps=3)

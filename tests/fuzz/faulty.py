@@ -22,16 +22,15 @@ from spikec.errors import DataError, ModelFileError
 
 def write(folder: Path) -> None:
     (folder / "one").mkdir()
-    (folder / "one" / "file.txt").write_text("whole")
+    (folder / "one" / "file.npz").write_text("whole")
 
 
 def reader(harm: Callable[[Path], object]) -> Callable[[Path], str]:
-    """A reader that does harm with everything but the original."""
+    """A reader that does harm with everything but the original; a text is what it reads then."""
 
     def read(folder: Path) -> str:
-        if (folder / "file.txt").read_bytes() != b"whole":
-            harm(folder)
-        return "whole"
+        found = harm(folder) if (folder / "file.npz").read_bytes() != b"whole" else None
+        return found if isinstance(found, str) else "whole"
 
     return read
 
@@ -62,6 +61,7 @@ def hang(folder: Path) -> None:
 
 HARMS: dict[str, Callable[[Path], object]] = {
     "sound": refuse,
+    "another content": lambda folder: "another",
     "traceback": fail,
     "another error": mistake,
     "long error": lambda folder: refuse_with("x" * 10**6),
@@ -94,6 +94,6 @@ if __name__ == "__main__":
     worker.LONGEST = 4.0
     FORMATS.clear()
     FORMATS.update(
-        {name: Format(write, reader(harm), (ModelFileError,), {".txt": BYTES}) for name, harm in HARMS.items()}
+        {name: Format(write, reader(harm), (ModelFileError,), {".npz": BYTES}) for name, harm in HARMS.items()}
     )
     worker.main(sys.argv[1].split(","), None)

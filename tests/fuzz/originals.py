@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from bytes_mutants import BYTES, TEXT
 from foreign_originals import export, fresh, remove, write_net, write_nir, write_onnx, write_pt2
 from hdf5_mutants import HDF5
 from onnx_mutants import ONNX
-from zip_mutants import PT2, TORCH, ZIP
+from zip_mutants import PT2, RAW, TORCH, ZIP
 
 from hwmodels.registry import CHIPS
 from spikec import model as models
@@ -298,6 +298,15 @@ def read_lava(folder: Path) -> str:
 
 def text_of(*endings: str) -> dict[str, tuple[Callable[..., bytes], ...]]:
     return dict.fromkeys(endings, TEXT)
+
+
+CHECKED = (".pt", ".pt2", ".npz")
+"""The endings of archives whose parts have checksums, which are looked at."""
+
+
+def is_checked(ending: str, mutators: Iterable[str]) -> bool:
+    """Whether a file of this ending, so mutated, is what it was or is refused: its checksums would tell."""
+    return ending in CHECKED and set(mutators) <= {mutator.__name__ for mutator in RAW}
 
 
 FORMATS: dict[str, Format] = {

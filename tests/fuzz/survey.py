@@ -40,7 +40,9 @@ def survey(numbers: Mapping[str, range]) -> list[Result]:
         assert lines, f"no mutant was made\n{done.stderr}"
         form, number, deaths = lines[-1]["format"], lines[-1]["number"], deaths + 1
         fault = f"the process ended with {done.returncode}\n{done.stderr[-4000:]}"
-        results.append({**lines[-1], "made": "?", "ended": "death", "fault": fault, "seconds": 0.0, "mb": 0.0})
+        results.append(
+            {**lines[-1], "made": "?", "checked": False, "ended": "death", "fault": fault, "seconds": 0.0, "mb": 0.0}
+        )
         left = dict(list(left.items())[list(left).index(form) :])
         left[form] = range(number + 1, left[form].stop)
     return results
@@ -55,6 +57,7 @@ def table(results: Iterable[Result]) -> str:
         ends = Counter(result["ended"] for result in own)
         said = "  ".join(f"{end} {ends[end]:5}" for end in ("equal", "other", "exit 1", "exit 2"))
         faults = sum(bool(result["fault"]) for result in own)
+        said += f"  checked {sum(result['checked'] for result in own):5}"
         worst = f"{max(r['seconds'] for r in own):6.2f} s  {max(r['mb'] for r in own):5.0f} MB"
         lines.append(f"{form:10} {len(own):5} mutants  {said}  {worst}  faults {faults}")
     return "\n".join(lines)

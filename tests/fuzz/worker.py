@@ -21,14 +21,15 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from originals import FORMATS, Format
+from originals import FORMATS, Format, is_checked
 
 from spikec.errors import SpikecError
 
@@ -110,9 +111,33 @@ def types_alone() -> bool:
     return sys._getframe(2).f_code.co_filename.endswith(("/typing.py", "/dataclasses.py", "/collections/__init__.py"))
 
 
-def mutated(form: Format, originals: list[Path], rng: random.Random, folder: Path) -> str:
+@dataclass(frozen=True)
+class Mutant:
+    """How a mutant was made.
+
+    Args:
+        original: the folder that it was made of.
+        path: of the file that was mutated, in its folder.
+        mutators: by name.
+    """
+
+    original: Path
+    path: Path
+    mutators: tuple[str, ...]
+
+    @property
+    def checked(self) -> bool:
+        """Whether a checksum tells any difference."""
+        return is_checked(self.path.suffix, self.mutators)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {', '.join(self.mutators)}"
+
+
+def mutated(form: Format, originals: Collection[Path], rng: random.Random, folder: Path) -> Mutant:
     """Puts a mutant into the folder; says of what it is made."""
-    shutil.copytree(rng.choice(originals), folder, dirs_exist_ok=True)
+    original = rng.choice(list(originals))
+    shutil.copytree(original, folder, dirs_exist_ok=True)
     path = rng.choice([path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix in form.mutators])
     data, names = path.read_bytes(), []
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
@@ -120,7 +145,7 @@ def mutated(form: Format, originals: list[Path], rng: random.Random, folder: Pat
         names.append(mutator.__name__)
         data = mutator(rng, data) if data else data
     path.write_bytes(data)
-    return f"{path.relative_to(folder)}: {', '.join(names)}"
+    return Mutant(original, path.relative_to(folder), tuple(names))
 
 
 def peak(reset: bool = False) -> int:
@@ -141,7 +166,7 @@ def causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def outcome(form: Format, folder: Path, whole: set[str]) -> tuple[str, str]:
+def outcome(form: Format, folder: Path, whole: Mapping[Path, str], made: Mutant) -> tuple[str, str]:
     """How reading ends, and what is wrong with that."""
     try:
         found = form.read(folder)
@@ -154,22 +179,22 @@ def outcome(form: Format, folder: Path, whole: set[str]) -> tuple[str, str]:
         return f"exit {error.exit_code}", fault
     except BaseException:  # noqa: BLE001  # whatever it is, it is what is looked for
         return "fault", traceback.format_exc()
-    return ("equal" if found in whole else "other"), ""
+    if found == whole[made.original]:
+        return "equal", ""
+    return "other", "it is read as another, and its checksums are as they were" if made.checked else ""
 
 
-def examine(
-    name: str, number: int, originals: list[Path], whole: set[str], watch: Watch, folder: Path
-) -> dict[str, Any]:
+def examine(name: str, number: int, whole: Mapping[Path, str], watch: Watch, folder: Path) -> dict[str, Any]:
     form = FORMATS[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of making it
-        made = mutated(form, originals, random.Random(f"{name} {number}"), folder)
+        made = mutated(form, whole, random.Random(f"{name} {number}"), folder)
     before = peak(reset=True)
     faulthandler.dump_traceback_later(LONGEST, exit=True)
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as said, watch.over(folder):
         warnings.simplefilter("always")
-        ended, fault = outcome(form, folder, whole)
+        ended, fault = outcome(form, folder, whole, made)
     seconds = time.perf_counter() - start
     faulthandler.cancel_dump_traceback_later()
     growth = peak() - before
@@ -182,7 +207,8 @@ def examine(
     return {
         "format": name,
         "number": number,
-        "made": made,
+        "made": str(made),
+        "checked": made.checked,
         "ended": ended,
         "fault": fault,
         "seconds": seconds,
@@ -198,11 +224,11 @@ def run(name: str, numbers: range, watch: Watch, kept: Path | None) -> None:
         FORMATS[name].write(written)
         originals = sorted(written.iterdir())
         copies = [Path(shutil.copytree(path, Path(scratch) / f"read-{path.name}")) for path in originals]
-        whole = {FORMATS[name].read(copy) for copy in copies}
+        whole = {path: FORMATS[name].read(copy) for path, copy in zip(originals, copies, strict=True)}
         for number in numbers:
             print(json.dumps({"format": name, "number": number}), flush=True)
             with tempfile.TemporaryDirectory() as folder:
-                print(json.dumps(examine(name, number, originals, whole, watch, Path(folder) / "m")), flush=True)
+                print(json.dumps(examine(name, number, whole, watch, Path(folder) / "m")), flush=True)
                 if kept is not None:
                     shutil.copytree(Path(folder) / "m", kept, dirs_exist_ok=True)
 

@@ -11,6 +11,7 @@ from spikec.errors import (
     NoWinner,
     Offender,
     SpikecError,
+    StateOverflow,
     TraceError,
     UnknownName,
     UnsupportedOp,
@@ -78,7 +79,7 @@ def test_an_unsupported_op_lists_every_offender_in_columns():
 
 
 def test_the_answer_no_is_1_and_the_rest_is_2():
-    no = {TraceError, UnsupportedOp, VerificationFailed, BudgetExceeded, NoWinner}
+    no = {TraceError, UnsupportedOp, VerificationFailed, BudgetExceeded, NoWinner, StateOverflow}
     assert {c for c in CLASSES if c.exit_code == 1} == no
     assert {c for c in CLASSES if c.exit_code == 2} == set(CLASSES) - no
 

@@ -76,9 +76,14 @@ def pair(d):
     return (pick(d, (1, 2)), pick(d, (1, 2)))
 
 
+STATES = (None, IntFormat(24), IntFormat(12, 2.0**-6))
+
+
 def neuron(d, kind, slots, optional, **fields):
     x = d.value(pick(d, (1, 2, 3)), Timing.STEP)
+    whole = kind is IF or fields.get("rounding", "none") != "none"
     op = kind(
+        state=pick(d, STATES) if whole else None,
         reset=pick(d, ("hard", "soft", "none")),
         fires_at=pick(d, (">=", ">")),
         reset_delay=pick(d, (True, False)),

@@ -14,7 +14,7 @@ from spikec.ir.integrators import LI, I
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
 from spikec.ir.neurons import IF, LIF, CubaLIF, MultiLevelSpike, Threshold
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
-from spikec.ir.shapes import Concat, Expand, Pad, Reshape, Slice, Transpose, Upsample
+from spikec.ir.shapes import Concat, Constant, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
 from spikec.ir.types import FLOAT64, REAL, SPIKE, Int, Role, TensorType, Timing, Weight
 
@@ -58,12 +58,30 @@ class Network:
         shape = tuple(self.pick(*SIZES) for _ in range(rank))
         return self.input(*(TensorType(shape, domain, timing) for domain in (SPIKE, Int(0, 3), REAL)))
 
+    def alike(self, x):
+        """The values of x's shape and timing, itself too."""
+        kind = self.build.type(x)
+        kinds = {v: self.build.type(v) for v in self.values}
+        return [v for v, other in kinds.items() if (other.shape, other.timing) == (kind.shape, kind.timing)]
+
+    def back(self, x, domain):
+        """A value of x's shape that comes back later."""
+        steps = self.pick(1.0, 2.0, Weight(self.random.integers(1, 3, self.shape(x)) * 1.0, Role.CONSTANT, FLOAT64))
+        return self.build.feedback(
+            self.build.type(x).with_domain(domain), steps, f"{self.scope}.back{len(self.values)}"
+        )
+
     def add(self, op, *inputs, weights=None, names=None):
         self.taken.update(inputs)
         scope = f"{self.scope}.{op.mnemonic}{len(self.values)}"
         made = self.build.add(op, *inputs, scope=scope, weights=weights, names=names)
         self.values.append(made)
         return made
+
+    def membrane(self, q):
+        """The membrane of a neuron, a value beside its spikes."""
+        self.values.append(f"{q}.v")
+        return f"{q}.v"
 
     def numbers(self, *shape, role=Role.PARAMETER):
         return Weight(self.random.integers(-3, 6, shape) / 4.0, role, FLOAT64)
@@ -165,10 +183,12 @@ def neuron(n, x):
     if kind == "threshold":
         return n.add(Threshold(n.pick(">=", ">")), x, weights={"v_threshold": weights["v_threshold"]})
     if kind == "if":
-        return n.add(IF(**fields), x, weights=weights)
-    if kind == "cuba":
-        return n.add(CubaLIF(**fields), x, weights=weights | {"alpha": 0.5, "beta": 0.5})
-    return n.add(LIF(**fields, decay_input=n.some()), x, weights=weights | {"tau": 2.0})
+        q = n.add(IF(**fields), x, weights=weights)
+    elif kind == "cuba":
+        q = n.add(CubaLIF(**fields), x, weights=weights | {"alpha": 0.5, "beta": 0.5})
+    else:
+        q = n.add(LIF(**fields, decay_input=n.some()), x, weights=weights | {"tau": 2.0})
+    return n.membrane(q) if n.pick(False, False, False, False, True) else q
 
 
 def layer(n, x):
@@ -199,11 +219,6 @@ def attention(n, _):
     return scale(n, n.add(MatMul(), q, n.add(MatMul(transpose_a=turned), k, v)))
 
 
-def residual(n, x):
-    alike = [v for v in n.values if n.build.type(v).shape == n.shape(x) and n.build.type(v).timing is Timing.STEP]
-    return n.add(n.pick(Add(), Add(), Mul()), x, n.pick(*alike))
-
-
 def integrated(n, x):
     return n.add(I(), x) if n.some() else n.add(LI(), x, weights={"tau": 2.0})
 
@@ -213,23 +228,52 @@ def late(n, x):
 
 
 def loop(n, x):
-    """A neuron that is fed back through a linear op."""
+    """A neuron that is fed back through a linear op, some steps later."""
     width = n.shape(x)[-1]
-    back = n.build.feedback(n.build.type(x).with_domain(SPIKE), 1.0, f"{n.scope}.back{len(n.values)}")
+    back = n.back(x, SPIKE)
     y = n.add(Add(), x, n.add(Linear(), back, weights={"weight": n.numbers(width, width)}))
-    q = n.add(IF(), y, weights={"v_threshold": 0.75})
+    y = scale(n, y) if n.pick(False, False, True) else y
+    op = n.pick(IF(), IF("soft"), LIF(decay_input=False))
+    q = n.add(op, y, weights={"v_threshold": 0.75, **({"beta": 0.5} if isinstance(op, LIF) else {})})
     n.build.close(back, q)
     return q
 
 
+def echo(n, x):
+    """Numbers that come back, moved and halved, around what else there is."""
+    x = n.add(Scale(0.5), n.add(LI(), x, weights={"tau": 2.0}))
+    back = n.back(x, REAL)
+    moved = n.add(Reshape(n.shape(x)), back)
+    y = n.add(Add(), x, n.add(Scale(0.5), moved))
+    n.build.close(back, y)
+    return y
+
+
+def joined(n, x):
+    """With another value of that kind, or a table."""
+    alike = n.alike(x)
+    if n.build.type(x).timing is Timing.ONCE and n.some():
+        alike = [n.add(Constant(), weights={"value": n.numbers(*n.shape(x))})]
+        alike = [n.add(n.pick(Scale(0.5), Scale(2.0)), *alike)] if n.some() else alike
+    return n.add(n.pick(Add(), Add(), Mul()), x, n.pick(*alike))
+
+
 def image(n, _):
-    """What does not change from step to step, up to a Repeat."""
+    """What does not change from step to step, up to a Repeat, or to two."""
     x = n.any(n.pick(2, 3), step=False)
-    for piece in n.draw(st.lists(st.sampled_from([stored, norm, move, pool]), max_size=2)):
+    for piece in n.draw(st.lists(st.sampled_from([stored, norm, move, pool, joined]), max_size=3)):
         x = piece(n, x)
     if n.some():
         x = n.add(Threshold(), x, weights={"v_threshold": 0.25})
-    return repeated(n, x)
+    y = repeated(n, x)
+    return repeated(n, x) if n.pick(False, False, True) else y
+
+
+def again(n, x):
+    """What is known at the end only, at every step again; or with what was known before."""
+    x = head(n, x)
+    x = joined(n, x) if n.some() else x
+    return repeated(n, x) if n.some() and n.shape(x) else x
 
 
 def repeated(n, x):
@@ -246,7 +290,7 @@ PIECES = (
     attention,
     attention,
     highest,
-    residual,
+    joined,
     pool,
     move,
     cut,
@@ -254,8 +298,12 @@ PIECES = (
     neuron,
     late,
     loop,
+    loop,
+    echo,
     integrated,
     image,
+    image,
+    again,
 )
 
 
@@ -266,7 +314,7 @@ def networks(draw):
     n.any(draw(st.sampled_from([2, 3])))
     for number, piece in enumerate(draw(st.lists(st.sampled_from(PIECES), min_size=1, max_size=7))):
         n.scope = f"blocks.{number}"
-        found = [v for v in n.values if n.build.type(v).timing is Timing.STEP]
+        found = [v for v in n.values if n.build.type(v).timing is Timing.STEP and n.shape(v)]
         piece(n, n.pick(*found[-3:]))
     n.scope = "head"
     outputs = [head(n, v) for v in list(n.values)[::-1] if v not in n.taken or v == n.values[-1]]
@@ -280,6 +328,7 @@ def head(n, x):
     if n.build.type(x).timing is Timing.ONCE:
         return x
     x = n.add(n.pick(TimeMean, TimeMean, TimeSum, TimeLast)(), x)
+    x = n.add(Add(), scale(n, x), x) if n.pick(False, False, True) else x
     for piece in n.draw(st.lists(st.sampled_from([stored, move, scale, norm]), max_size=2)):
         x = piece(n, x)
     return n.add(Mean((0,)), x) if n.some() and n.shape(x) and n.shape(x)[0] in (1, 2, 4) else x

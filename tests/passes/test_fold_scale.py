@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from passes.fold_scale import HOMOGENEOUS, FoldScale
+from passes.algebra import HOMOGENEOUS
+from passes.fold_scale import FoldScale
 from spikec.ir.types import FLOAT64, IntFormat, Role, Weight
 from spikec.run.interp import Interpreter
 

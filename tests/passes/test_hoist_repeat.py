@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from passes.hoist_repeat import TIME_FREE, HoistRepeat
+from passes.algebra import TIME_FREE
+from passes.hoist_repeat import HoistRepeat
+from passes.repeat_first import RepeatFirst
 from spikec.ir.types import Timing, weight_of
 
 NEURON = {"tau": 2.0, "vth": 1.0}
@@ -142,6 +144,10 @@ def test_moves_behind_every_op_without_a_state(case, make_graph, assert_same):
     assert after.types["y"].timing is Timing.ONCE
     assert_same(before, after, exact=True)
     assert HoistRepeat()(after) is after
+    back = RepeatFirst()(after)
+    assert back.text().replace("%a.repeat", "%r") == before.text()
+    assert_same(after, back, exact=True)
+    assert RepeatFirst()(back) is back
 
 
 def test_a_delay_follows_a_repeat_that_goes_behind_its_operand(make_graph, assert_same):

@@ -24,7 +24,7 @@ PIPELINES = {
         "reorder-attention",
         "fold-scale",
         "lower-maxpool",
-        "time-mean-last",
+        "time-reductions-last",
         "remove-dead",
     ],
 }

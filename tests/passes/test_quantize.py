@@ -34,14 +34,17 @@ def layers(make_graph):
     )
 
 
+WHOLE = "{fires_at='>', state=int(24,1.0), decay_input=False, rounding='toward_zero'}"
+
+
 def test_weights_shares_and_thresholds_become_integers(layers):
     after = Quantize()(layers)
     assert after.text().splitlines() == [
         SPIKES,
         "%a = linear(%x; bias=b1, weight=w1) @fc1",
-        "%p = lif(%a; beta=lif1.beta, v_threshold=one) {fires_at='>', decay_input=False, rounding='toward_zero'} @lif1",
+        f"%p = lif(%a; beta=lif1.beta, v_threshold=one) {WHOLE} @lif1",
         "%b = linear(%p; weight=w2) @fc2",
-        "%q = lif(%b; beta=beta, v_threshold=vth) {fires_at='>', decay_input=False, rounding='toward_zero'} @lif2",
+        f"%q = lif(%b; beta=beta, v_threshold=vth) {WHOLE} @lif2",
         "return %q",
     ]
     assert {name: str(weight.format) for name, weight in after.weights.items()} == {

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from passes.manager import PASSES, run
 from spikec.ir.neurons import MultiLevelSpike, Neuron, Threshold
 from spikec.ir.text import parse
+from spikec.ir.time import Repeat, TimeLast, TimeMean, TimeSum
 from spikec.run.interp import Interpreter
 
 SPEC = importlib.util.spec_from_file_location("random_networks", Path(__file__).with_name("random_networks.py"))
@@ -79,6 +80,39 @@ def ordered(examples):
     return changed
 
 
+def origins(graph, value):
+    """The inputs that a value comes from, and the nodes between."""
+    inputs, nodes, waiting = set(), {}, [value]
+    while waiting:
+        value = waiting.pop()
+        node = graph.producers.get(value)
+        if node is None:
+            inputs.add(value)
+        elif node.name not in nodes:
+            nodes[node.name] = node
+            waiting.extend(node.inputs)
+    return inputs, nodes.values()
+
+
+def test_repeats_stand_at_inputs_unless_a_reduction_or_a_constant_is_repeated():
+    changed = Counter()
+
+    @settings(max_examples=60, **EXACTLY)
+    @given(random_networks.networks())
+    def check(graph):
+        passed = run(graph, ["repeat-first"])
+        changed["graphs"] += bool(passed.applied)
+        for node in passed.graph.nodes_of(Repeat):
+            inputs, nodes = origins(passed.graph, node.inputs[0])
+            reduced = any(isinstance(other.op, TimeMean | TimeSum | TimeLast) for other in nodes)
+            assert node.inputs[0] in passed.graph.inputs or reduced or not inputs, passed.graph.text()
+            changed["inputs"] += node.inputs[0] in passed.graph.inputs
+
+    check()
+    assert changed["graphs"] > 5
+    assert changed["inputs"] > 10
+
+
 @pytest.mark.full
 def test_each_keeps_the_function_and_twice_is_once():
     changed = each(60)
@@ -87,7 +121,7 @@ def test_each_keeps_the_function_and_twice_is_once():
 
 
 def test_any_order_keeps_the_function():
-    changed = ordered(40)
+    changed = ordered(60)
     assert changed["orders"] > 25
     assert changed["live"] > 0.4 * changed["layers"]
 

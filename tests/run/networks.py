@@ -109,7 +109,11 @@ def tamed(graph: Graph, rng) -> Graph:
     made = {
         name: weight_of(TAMED[slot](rng.normal(size=graph.weights[name].array.shape))) for name, slot in slots.items()
     }
-    tame = replace(graph, weights={**graph.weights, **made})
+    nodes = [  # whose states hold what comes
+        replace(node, op=replace(node.op, state=None)) if getattr(node.op, "state", None) else node
+        for node in graph.nodes
+    ]
+    tame = replace(graph, nodes=tuple(nodes), weights={**graph.weights, **made})
     tame.verify()
     return tame
 

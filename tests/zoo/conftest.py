@@ -10,13 +10,16 @@ import pytest
 import torch
 from torch import nn
 
+HERE = Path(__file__).parent
+PASSES = HERE.with_name("passes")
 
-def by_path(name: str) -> ModuleType:
-    """A module of this folder, which no import finds but under its name here, `zoo_NAME`, once it is loaded."""
+
+def by_path(name: str, folder: Path = HERE) -> ModuleType:
+    """A module of a folder, which no import finds but under its name here, `zoo_NAME`, once it is loaded."""
     known = sys.modules.get(f"zoo_{name}")
     if known is not None:
         return known
-    spec = importlib.util.spec_from_file_location(f"zoo_{name}", Path(__file__).with_name(f"{name}.py"))
+    spec = importlib.util.spec_from_file_location(f"zoo_{name}", folder / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -25,7 +28,8 @@ def by_path(name: str) -> ModuleType:
     return module
 
 
-for part in ("parts", "lively", "priced"):  # which the others import
+by_path("lava_integers", PASSES)
+for part in ("parts", "lively", "fixed", "priced"):  # which the others import
     by_path(part)
 
 

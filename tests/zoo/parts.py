@@ -26,9 +26,9 @@ def plif(threshold: float = 1.0) -> nn.Module:
 class Stepped(nn.Module):
     """snnTorch's Leaky in the place of a multi-step neuron: a loop over time, its membrane handed on."""
 
-    def __init__(self, threshold: float = 1.0) -> None:
+    def __init__(self, threshold: float = 1.0, *, learnt: bool = False) -> None:
         super().__init__()
-        self.leaky = snntorch.Leaky(beta=0.5, threshold=threshold, reset_mechanism="zero")
+        self.leaky = snntorch.Leaky(beta=0.5, threshold=threshold, reset_mechanism="zero", learn_beta=learnt)
 
     def forward(self, x: Tensor) -> Tensor:
         membrane = self.leaky.init_leaky()
@@ -37,6 +37,11 @@ class Stepped(nn.Module):
             fired, membrane = self.leaky(current, membrane)
             spikes.append(fired)
         return torch.stack(spikes)
+
+
+def learnt(threshold: float = 1.0) -> nn.Module:
+    """The same with a learnt beta: what stands in snnTorch for a LIF of a learnt tau."""
+    return Stepped(threshold, learnt=True)
 
 
 class ConvNorm(nn.Module):

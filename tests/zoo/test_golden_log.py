@@ -1,6 +1,7 @@
 """`spikec new spikingformer-8-512` and the published log of that network: its total and each layer's operations.
 
-The log gives firing rates alone; every number of operations is of the graph.
+The log gives firing rates alone; every number of operations is of the graph. Spikformer 8-512 has the same layers under
+the same names, so that the same rates give it the same total.
 """
 
 import csv
@@ -24,6 +25,7 @@ from spikec.model import load
 pytestmark = pytest.mark.full
 LOG = Path(__file__).parents[1] / "hwmodels" / "golden" / "spikingformer_8_512.csv"
 TOTAL_MJ, GAC, MACS = 7.463502601886196, 6.51754094076244, 347_329_512
+PARAMETERS = 29_689_384
 STEM = {"": "conv0", "1": "conv1", "2": "conv2", "3": "conv3"}
 
 
@@ -43,24 +45,44 @@ def scope_of(name):
     return f"{path}_lif" if path.endswith((".q", ".k", ".v")) else path
 
 
-@pytest.fixture(scope="module")
-def model_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("golden") / "net.pt"
-    result = CliRunner().invoke(spikec, ["new", "spikingformer-8-512", "-o", str(path)])
+def new(name, folder):
+    """The file of a new network by its published name."""
+    path = folder / "net.pt"
+    result = CliRunner().invoke(spikec, ["new", name, "-o", str(path)])
     assert result.exit_code == 0, result.output
-    assert "29,689,384 parameters" in result.stderr
+    assert f"{PARAMETERS:,} parameters" in result.stderr
     return path
 
 
-def test_the_logs_rates_by_scope_give_its_total(model_file, log, tmp_path):
-    """The rates of q, k and v are of their neurons, all others of what a layer takes in; real inputs need none."""
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    return new("spikingformer-8-512", tmp_path_factory.mktemp("golden"))
+
+
+def test_spikformers_total_is_the_same(log, tmp_path):
+    report = report_of(new("spikformer-8-512", tmp_path), log, tmp_path)
+    assert report["totals"]["energy_pj"] / 1e9 == pytest.approx(TOTAL_MJ, rel=1e-9)
+    assert report["totals"]["counts"]["mac"] == MACS
+
+
+def report_of(model_file, log, folder):
+    """The report of an estimate at the log's rates.
+
+    Those of q, k and v are of their neurons, all others of what a layer takes in; real inputs need none.
+    """
     rates = {row["scope"]: row["output_rate"] or f"{float(row['rate_percent']) / 100!r}" for row in log}
     lines = [f"{scope},{rate}" for scope, rate in rates.items() if scope not in ("head", "stem.conv0")]
-    (tmp_path / "rates.csv").write_text("\n".join(["scope,rate", *lines]) + "\n")
-    words = ["estimate", str(model_file), "--policy", "spikformer-paper", "--rates", str(tmp_path / "rates.csv")]
+    (folder / "rates.csv").write_text("\n".join(["scope,rate", *lines]) + "\n")
+    words = ["estimate", str(model_file), "--policy", "spikformer-paper", "--rates", str(folder / "rates.csv")]
     result = CliRunner().invoke(spikec, [*words, "--format", "json"])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
+    assert report["model"]["parameters"] == PARAMETERS
+    return report
+
+
+def test_the_logs_rates_by_scope_give_its_total(model_file, log, tmp_path):
+    report = report_of(model_file, log, tmp_path)
     assert report["totals"]["energy_pj"] / 1e9 == pytest.approx(TOTAL_MJ, rel=1e-9)
     assert report["totals"]["counts"]["mac"] == MACS
     assert report["totals"]["counts"]["ac"] / 1e9 == pytest.approx(GAC, rel=1e-9)

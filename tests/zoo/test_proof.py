@@ -1,14 +1,16 @@
 """The zoo's proof fails where what it proves is broken."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
 from passes.manager import PASSES
+from passes.quantize import Quantize
 from spikec.frontend.tracer import traced
-from spikec.ir.types import Role
+from spikec.ir.types import Int, Role
 
 SHAPE = (3, 6, 6)
 
@@ -42,11 +44,56 @@ def test_a_network_is_proven(network, prove):
     assert proven.spikes == 2 * 4 * 36 * (3 * 1 + 3 * 4 + 5 * 3)
     assert len(proven.graph.nodes) == 6
     assert "6 nodes, 2 neuron layers" in str(proven)
+    assert f"{proven.spikes} spikes, in fp32 {proven.differing} differ" in str(proven)
+    assert [rounded.spikes for rounded in proven.rounded] == [2 * 4 * 36 * 3 * 2] * 2
+    assert all(0 < rounded.differing < rounded.spikes / 10 for rounded in proven.rounded)
 
 
-def test_a_silent_layer_proves_nothing(network, prove):
-    with pytest.raises(AssertionError, match="1 fires at 0"):
-        prove(network, SHAPE, layout="TBX", mean=-20.0)
+@pytest.mark.parametrize(("mean", "rate"), [(-20.0, "0"), (20.0, "1")])
+def test_a_layer_that_is_silent_or_fires_at_every_step_proves_nothing(network, prove, mean, rate):
+    with pytest.raises(AssertionError, match=f"1 fires at {rate}"):
+        prove(network, SHAPE, layout="TBX", mean=mean)
+
+
+def test_a_network_that_does_otherwise_in_fp32_is_seen(network, prove, zoo, monkeypatch):
+    proof = zoo("proof")
+
+    def in_format(network, dtype):
+        twin = zoo("lively").in_format(network, dtype)
+        if dtype is torch.float32:
+            twin[2].bn.bias += 0.05
+        return twin
+
+    monkeypatch.setattr(proof, "in_format", in_format)
+    with torch.no_grad(), pytest.raises(AssertionError, match="spikes differ in fp32"):
+        prove(network, SHAPE, layout="TBX")
+
+
+@pytest.mark.parametrize("fields", [{"weight_bits": 7}, {"decay_bits": 1}])
+def test_a_network_that_is_quantised_otherwise_is_seen(fields, zoo, monkeypatch):
+    """Weights of seven bits where eight are said; leaks of halves where a tau of 1.7 leaves 0.41."""
+    parts = zoo("parts")
+    torch.manual_seed(0)
+    lif = zoo("convnets").neuron.LIFNode(1.7, step_mode="m")
+    network = nn.Sequential(parts.ConvNorm(3, 4), parts.lif(), parts.ConvNorm(4, 4), lif).eval()
+    data = torch.randint(0, 4, (3, 2, *SHAPE)).double()
+    zoo("lively").enliven(network, data.float(), 0.5, 1.5, torch.Generator().manual_seed(0))
+    graph = traced(network, SHAPE, layout="TBX", steps=3, domain=Int(0, 3)).graph
+    found = zoo("fixed").check_fixed(graph, {"input": data.numpy()}, torch.float64, torch.int64)
+    assert found.spikes == 2 * 4 * 36 * 3 * 2
+    monkeypatch.setitem(PASSES, "quantize", partial(Quantize, **fields))
+    with pytest.raises(AssertionError, match=r"spikes of \d, quantised, differ in torch\.float64"):
+        zoo("fixed").check_fixed(graph, {"input": data.numpy()}, torch.float64)
+
+
+def test_a_membrane_beyond_24_bits_is_told_of(zoo, prove):
+    """Two convolutions in a row have the product of their scales, and a threshold of so many units."""
+    parts = zoo("parts")
+    torch.manual_seed(0)
+    network = nn.Sequential(parts.ConvNorm(3, 4), nn.Identity(), parts.ConvNorm(4, 4), parts.lif())
+    proven = prove(network, SHAPE, layout="TBX", mean=-2.0, spread=60.0)
+    assert [rounded.beyond for rounded in proven.rounded] == [(), ("3",)]
+    assert "beyond 24 bits: 3" in str(proven)
 
 
 def test_another_graph_is_seen(lively, zoo):
@@ -68,12 +115,12 @@ def test_a_pass_that_changes_the_function_is_seen(lively, zoo, monkeypatch):
     proof = zoo("proof")
     graph = traced(lively, SHAPE, layout="TBX", steps=3).graph
     data = {"input": torch.randn(3, 2, *SHAPE).double().numpy()}
-    proof.check_passes(proof.Proven(graph, ()), data)
+    proof.check_passes(graph, data)
     with pytest.raises(AssertionError, match=r"canonicalise: .* spikes of 3 differ"):
         proof.check_same(graph, changed(graph), data, "canonicalise")
     monkeypatch.setitem(PASSES, "canonicalise", Breaking)
     with pytest.raises(AssertionError, match="canonicalise changes what it gave"):
-        proof.check_passes(proof.Proven(graph, ()), data)
+        proof.check_passes(graph, data)
 
 
 def test_events_that_are_not_the_networks_are_seen(lively, zoo):

@@ -14,6 +14,7 @@ from spikingjelly.activation_based.model.qkformer import QKFormer, qkformer_10_3
 from spikingjelly.activation_based.model.spikformer import Spikformer, spikformer_cifar10
 from torch import Tensor, nn
 
+from hwmodels.counting import NEURONS
 from spikec.cost import Report
 from spikec.frontend.tracer import Layout, traced
 from spikec.ir.types import REAL, Domain, Int
@@ -75,6 +76,9 @@ Spikformer 4-384 has 9,324,730 in its authors' code; SpikingJelly's has no biase
 says 16.47 M (Zhou et al., NeurIPS 2024, table 1).
 """
 
+LARGE = ("CIFAR10Net", "qkformer_10_384")
+"""Of more multiplications than are done to see what a network's code does far beyond its sizes."""
+
 
 def full_size(name: str) -> tuple[nn.Module, dict[str, object]]:
     make, shape, layout, steps, _ = FULL[name]
@@ -98,9 +102,12 @@ def test_the_published_sizes_are_replayed_and_priced(name: str, enliven: Callabl
     first = inputs.transpose(0, 1) if inputs.ndim == 5 else inputs
     enliven(network, first, 1.2 if "former" in name else 0.5, 1.5, torch.Generator().manual_seed(0))
     recorded = traced(network, **fields)
-    assert recorded.remarks == (
-        "neurons that keep their state from call to call were reset: an inference of the graph starts with them reset",
+    stateful, *others = recorded.remarks
+    assert stateful == (
+        "neurons that keep their state from call to call were reset: an inference of the graph starts with them reset"
     )
+    assert all(said.startswith("the network is too large to be recorded far beyond its sizes") for said in others)
+    assert len(others) == (name in LARGE)
     encoder = "direct" if fields["layout"] == "BX" else "frames"
     calibration = Calibration(inputs[:2].numpy(), np.arange(2), "random")
     spec = InputSpec(fields["shape"], encoder, fields["steps"], "none stated")
@@ -109,6 +116,9 @@ def test_the_published_sizes_are_replayed_and_priced(name: str, enliven: Callabl
     assert isinstance(report, Report)
     assert report.energy_pj > 1e6
     assert not [line for line in report.assumptions if "silent" in line]
+    rates = {row["name"]: row["rate"] for row in report.nodes if row["op"] in ("lif", "plif", "if")}
+    assert len(rates) == sum(1 for _ in recorded.graph.nodes_of(*NEURONS))
+    assert all(0 < rate < 1 for rate in rates.values()), rates
     print(f"{name}: {len(recorded.graph.nodes)} nodes, {report.energy_pj / 1e9:.3f} mJ")
 
 

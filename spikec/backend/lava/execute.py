@@ -1,4 +1,7 @@
-"""Runs an exported folder in Lava, under the interpreter that has it, and gives what the network did."""
+"""Runs an exported network in Lava, under the interpreter that has it, and gives what it did.
+
+The program is the one that spikec ships, not the one that lies in the folder: an export of unknown origin is data.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from spikec.backend.arrays import write_arrays
 from spikec.backend.golden import read_golden
 from spikec.backend.lava.environment import LavaPython, clean_environment, find
+from spikec.backend.lava.program import staged
 from spikec.errors import VerificationFailed
 from spikec.target import Arrays, Executor, Traces
 
@@ -34,10 +38,10 @@ def execute(
     python: LavaPython | None = None,
     timeout_s: float = TIMEOUT_SECONDS,
 ) -> Traces:
-    """Runs `run.py` of `folder` as a subprocess: spikes and membranes of every neuron layer, and the outputs.
+    """Runs the network of `folder` as a subprocess: spikes and membranes of every neuron layer, and the outputs.
 
     Args:
-        folder: what the writer wrote.
+        folder: what the writer wrote; its run.py is not run (see `spikec.backend.lava.program`).
         inputs: an array for each input: [samples, *shape] where once, [T, samples, *shape] where per step.
         steps: T.
         python: the interpreter; found (`spikec.backend.lava.environment.find`) unless given.
@@ -53,20 +57,20 @@ def execute(
         write_arrays(given, inputs)
         command = [
             str(python.path),
-            str(folder.resolve() / "run.py"),
+            str(staged(folder, Path(scratch, "export"))),
             "--input",
             str(given),
             "--out",
             str(out),
         ]
         command += ["--steps", str(steps), "--timeout", str(timeout_s)]
-        run(command, scratch, timeout_s)
+        run(command, scratch, timeout_s, folder)
         _, traces = read_golden(out)
         return traces
 
 
-def run(command: list[str], scratch: str, timeout_s: float) -> None:
-    """Runs the command to a good end.
+def run(command: list[str], scratch: str, timeout_s: float, folder: Path) -> None:
+    """Runs the command to a good end; what fails is said of `folder`.
 
     Raises:
         VerificationFailed: it ended badly, or did not end.
@@ -85,11 +89,11 @@ def run(command: list[str], scratch: str, timeout_s: float) -> None:
     try:
         _, errors = process.communicate(timeout=timeout_s + GRACE_SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise VerificationFailed(f"run.py did not end within {timeout_s:g} s", where=command[1]) from error
+        raise VerificationFailed(f"run.py did not end within {timeout_s:g} s", where=str(folder)) from error
     finally:
         end(process)  # on Ctrl-C as well
     if process.returncode != 0:
-        raise VerificationFailed(f"run.py failed: {errors.strip()[-4000:]}", where=command[1])
+        raise VerificationFailed(f"run.py failed: {errors.strip()[-4000:]}", where=str(folder))
 
 
 def end(process: subprocess.Popen[str]) -> None:

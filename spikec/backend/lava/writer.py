@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from spikec.backend.arrays import write_arrays
 from spikec.backend.lava.environment import LAVA_VERSION
+from spikec.backend.lava.program import put
 from spikec.backend.plain import op_fields, weight_facts
 from spikec.backend.protocol import Peeled, peel
 from spikec.errors import Offender, UnsupportedOp
@@ -25,7 +25,6 @@ from spikec.ir.types import TensorType
 
 TARGET = "lava"
 FORMAT = {"format": "spikec-lava", "version": 1}
-RUNTIME = Path(__file__).parent / "runtime"
 
 CARRIED: tuple[type[Op], ...] = (
     Add, AvgPool, BatchNorm, Conv1d, Conv2d, Delay, IF, LIF, Linear, MatMul, MaxPool, Mean, Mul, Reshape,
@@ -46,7 +45,7 @@ def write(graph: Graph, folder: Path) -> None:
     """
     peeled = peel(graph, TARGET)
     check_carried(peeled)
-    shutil.copytree(RUNTIME, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    put(folder)
     write_json(folder / "network.json", describe(peeled))
     weights = {name: weight.values.astype(np.float64) for name, weight in graph.weights.items()}
     write_arrays(folder / "weights.npz", weights)

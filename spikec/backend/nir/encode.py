@@ -181,6 +181,7 @@ def _root(peeled: Peeled, wiring: Wiring, dialect: Dialect) -> Fields:
         "steps": graph.steps,
         "graph_sha256": graph.sha256,
         "inputs": {name: str(kind) for name, kind in graph.inputs.items()},
+        "input_order": list(graph.inputs),  # which the sorted keys of the JSON text lose
         "host": [{"value": n.name, "op": n.op.mnemonic, "scope": n.scope, "order": i} for i, n in host],
         "sums": [{"value": n.name, "inputs": list(n.inputs), "scope": n.scope, "order": i} for i, n in sums],
     }

@@ -111,7 +111,11 @@ class _Restoring:
         for total in self.said["sums"]:
             found.append((total["order"], Node(total["value"], Add(), tuple(total["inputs"]), scope=total["scope"])))
         found += [(host["order"], self.host(host)) for host in self.said["host"]]
-        inputs = {name: parse_type(kind) for name, kind in self.said["inputs"].items()}
+        kinds = self.said["inputs"]
+        order = self.said.get("input_order", list(kinds))
+        if sorted(order) != sorted(kinds):
+            raise ValueError(f"the inputs {sorted(kinds)}, in the order {order}")
+        inputs = {name: parse_type(kinds[name]) for name in order}
         nodes = [node for _, node in sorted(found, key=lambda pair: pair[0])]
         return assemble(inputs, nodes, self.outputs(), self.weights, int(self.said["steps"]))
 

@@ -28,6 +28,8 @@ SHIFT = 64.0
 MOST_THRESHOLD = 2**18
 SILENT_THRESHOLD = 2**17 - 1
 """The membrane has 24 bits, so it never exceeds a mantissa of this times 64 by more than 63."""
+STATE = IntFormat(24)
+"""Of current and membrane: v is clipped there and u wraps round (Lava's LIF); here a run that gets there ends."""
 MEMBRANE = 2**23 - 1
 
 # theta, tauRho and scaleRho are SLAYER's, for training: its threshold again, and the width and height of its gradient.
@@ -142,10 +144,10 @@ def fire(builder: GraphBuilder, drive: str, neuron: Neuron, scope: str, *, curre
         "beta": fixed(_spread(DECAYS - neuron.v_decay, axes), 1 / DECAYS),
     }
     if not (current and neuron.keeps_current):
-        op = LIF(reset="hard", fires_at=">", decay_input=False, rounding="toward_zero", refractory=neuron.refractory)
+        op = LIF("hard", ">", refractory=neuron.refractory, state=STATE, decay_input=False, rounding="toward_zero")
         return builder.add(op, drive, scope=scope, weights=by_element)
     by_element["alpha"] = fixed(_spread(DECAYS - neuron.i_decay, axes), 1 / DECAYS)
-    cuba = CubaLIF(reset="hard", fires_at=">", rounding="toward_zero", refractory=neuron.refractory)
+    cuba = CubaLIF("hard", ">", refractory=neuron.refractory, state=STATE, rounding="toward_zero")
     return builder.add(cuba, drive, scope=scope, weights=by_element)
 
 

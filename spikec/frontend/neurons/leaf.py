@@ -10,8 +10,12 @@ from torch import Tensor, nn
 
 from spikec.errors import TraceError
 from spikec.frontend.naming import Given
+from spikec.frontend.users_code import users_code
+from spikec.ir.neurons import MultiLevelSpike, Threshold
 from spikec.ir.neurons import Neuron as NeuronOp
 from spikec.ir.op import Op
+
+MEMORYLESS = (MultiLevelSpike, Threshold)
 
 
 @runtime_checkable
@@ -78,10 +82,14 @@ def of_protocol(module: Neuron) -> Leaf:
     """The leaf that a module with `spikec_neuron()` says it is.
 
     Raises:
-        TraceError: its layout is none.
+        TraceError: its method fails, or what it says is none of what the protocol has.
     """
-    op, weights = module.spikec_neuron()
+    with users_code(TraceError, "spikec_neuron()"):
+        said: object = module.spikec_neuron()
+    op, weights = _said(said)
     names: Sequence[str] | None = getattr(module, "spikec_states", None)
+    if names is not None and (isinstance(names, str) or not all(isinstance(name, str) for name in names)):
+        raise TraceError(f"its spikec_states is {names!r}", expected="a tuple of names, such as ('v',)")
     layout, exact = getattr(module, "spikec_layout", "TBX"), bool(getattr(module, "spikec_exact", True))
     if layout not in ("TBX", "BTX") or (names is not None and layout == "BTX"):
         raise TraceError(
@@ -92,3 +100,28 @@ def of_protocol(module: Neuron) -> Leaf:
         return Leaf(op, weights, batch_first=layout == "BTX", exact=exact)
     states = {name: name for name in names}
     return Leaf(op, weights, stepped=True, states=states, takes=True, gives=bool(names), exact=exact)
+
+
+def _said(said: object) -> tuple[Op, Mapping[str, Given]]:
+    """What spikec_neuron() gave, where it is an op and its weights.
+
+    Raises:
+        TraceError: it is something else.
+    """
+    expected = "an op of spikec.ir.neurons, and its weights: (LIF(), {'tau': 2.0, 'v_threshold': 1.0})"
+    if not isinstance(said, (tuple, list)) or len(said) != 2:
+        raise TraceError(f"spikec_neuron() gave {_kind(said)}", expected=expected)
+    op, weights = said
+    if not isinstance(op, (NeuronOp, *MEMORYLESS)):
+        raise TraceError(f"spikec_neuron() gave {_kind(op)} as its op", expected=expected)
+    if not isinstance(weights, Mapping):
+        raise TraceError(f"spikec_neuron() gave {_kind(weights)} as its weights", expected=expected)
+    for slot, weight in weights.items():
+        if not isinstance(weight, (int, float, Tensor)):
+            found = f"spikec_neuron() gave {_kind(weight)} as weight {slot!r}"
+            raise TraceError(found, expected="a number or a tensor")
+    return op, weights
+
+
+def _kind(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"

@@ -11,6 +11,7 @@ from torch import nn
 from spikec.errors import TraceError
 from spikec.frontend.neurons import snntorch, spikingjelly
 from spikec.frontend.neurons.leaf import Leaf, Neuron, of_protocol
+from spikec.frontend.users_code import users_code
 
 SPIKINGJELLY = "spikingjelly.activation_based.neuron."
 SNNTORCH = "snntorch._neurons."
@@ -60,10 +61,11 @@ def reset(model: nn.Module) -> bool:
     for module in model.modules():
         forget = _entry(RESETS, *type(module).__mro__)
         own = getattr(module, "reset", None) if _says(module) else None
-        if forget is not None:
-            forget(module)
-        elif callable(own):
-            own()
+        with users_code(TraceError, f"reset of a {type(module).__name__}"):
+            if forget is not None:
+                forget(module)
+            elif callable(own):
+                own()
         keeps |= forget is not None or callable(own)
     return keeps
 

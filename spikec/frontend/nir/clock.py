@@ -78,7 +78,8 @@ class Clock:
 
     def like(self, array: Numbers) -> Numbers:
         """dt in the precision of an array."""
-        dt = np.asarray(self.dt, array.dtype)
+        with np.errstate(over="ignore"):
+            dt = np.asarray(self.dt, array.dtype)
         return dt if dt > 0 and np.isfinite(dt) else np.asarray(self.dt, np.float64)
 
 
@@ -93,7 +94,9 @@ def clock_for(network: Network, reading: Reading, notes: Notes) -> Clock | None:
         return None
     dt = reading.dt
     if dt is None:
-        dt, why = _stated(network) or _of_rates(network, kinds) or (DEFAULT_DT, "as snnTorch and SpikingJelly take it")
+        dt, why = (
+            _stated(network, notes) or _of_rates(network, kinds) or (DEFAULT_DT, "as snnTorch and SpikingJelly take it")
+        )
         notes.add(f"NIR states no time step: one of {dt:g} s is taken, {why} (--dt)")
     if reading.integrator is None and kinds & LEAKING:
         notes.add("NIR states no integrator: forward Euler is taken, as snnTorch and SpikingJelly do (--integrator)")
@@ -105,9 +108,12 @@ TIMED = {*LEAKING, "Delay"}
 RATED = {"I", "IF"}
 
 
-def _stated(network: Network) -> tuple[float, str] | None:
-    """dt where metadata state one, of the graph or of any node."""
-    found = {dt for group in network.metadata.values() if (dt := _number(group)) is not None}
+def _stated(network: Network, notes: Notes) -> tuple[float, str] | None:
+    """dt where metadata state one, of the graph or of any node; what is said under that name and is none, is said."""
+    said = {path: _number(group) for path, group in network.metadata.items() if "dt" in group}
+    found = {dt for dt in said.values() if dt is not None}
+    for path in [path for path, dt in said.items() if dt is None]:
+        notes.add("the dt that metadata state is not taken: it is no number of seconds above 0", path)
     if len(found) > 1:
         several = ", ".join(f"{dt:g}" for dt in sorted(found))
         raise TraceError(f"the metadata state several time steps: {several} s", mend="--dt says which")

@@ -1,6 +1,6 @@
 """A planned network put together to a Graph: what enters a node is summed, what closes a cycle is delayed.
 
-A Delay's type stands before what it delays is known. Shapes are those that spread from the Input. Domains are tried,
+A Delay's type stands before what it delays is known. Shapes are those that spread from the Inputs. Domains are tried,
 and corrected by what is found; what still grows then goes round its cycle without a neuron, and is Real.
 """
 
@@ -52,8 +52,9 @@ def _spread(plan: Plan) -> Types:
     after: dict[str, list[str]] = {}
     for source, target in plan.network.edges:
         after.setdefault(source, []).append(target)
-    (entry,) = plan.network.ends("Input")
-    types, waiting = {entry: TensorType(plan.shape)}, [entry]
+    types = {entry: TensorType(shape) for entry, shape in plan.shapes.items()}
+    waiting = list(types)
+    usual = types[waiting[0]]
     while waiting:
         source = waiting.pop()
         for target in [target for target in after.get(source, ()) if target not in types]:
@@ -62,7 +63,7 @@ def _spread(plan: Plan) -> Types:
                 types[target] = kind
                 waiting.append(target)
     # What fits nowhere is found, and named, as the graph is built.
-    return {key: types.get(key, types[entry]) for key in sorted(feedback)}
+    return {key: types.get(key, usual) for key in sorted(feedback)}
 
 
 def _probed(plan: Plan, key: str, kind: TensorType) -> TensorType | None:
@@ -114,9 +115,9 @@ class _Attempt:
         return self.build.graph(*dict.fromkeys(outputs.values())), outputs
 
     def feedbacks(self) -> None:
-        """Adds the Input, and the Delays that close a cycle."""
-        (entry,) = self.plan.network.ends("Input")
-        self.values[entry] = self.build.input(self.items[entry].scope, TensorType(self.plan.shape))
+        """Adds the Inputs, and the Delays that close a cycle."""
+        for entry, shape in self.plan.shapes.items():
+            self.values[entry] = self.build.input(self.items[entry].scope, TensorType(shape))
         for source in dict.fromkeys(source for source, _ in self.plan.loops.cuts):
             self.delayed[source] = self.build.feedback(self.kinds[source], scope=f"{self.items[source].scope}.delay")
         for key in self.plan.loops.closing:

@@ -11,6 +11,9 @@ from spikec.errors import ModelFileError
 from spikec.frontend.nir.network import Item
 from spikec.ir.types import Shape
 
+EXACT = 2**53
+"""Up to which every whole number is a float64."""
+
 Numbers = NDArray[np.floating[Any]]  # Any: float32 or float64, as the file has them
 
 
@@ -45,7 +48,8 @@ class Fields:
             numbers = found.astype(kind)
         if not np.isfinite(numbers).all():
             raise self.bad(name, "holds NaN or infinite numbers", "finite numbers")
-        if not np.array_equal(numbers, found):
+        far = found.dtype.kind in "iu" and not ((found <= EXACT) & (found >= -EXACT)).all()
+        if far or not np.array_equal(numbers, found):
             raise self.bad(name, f"holds {found.dtype} that no float64 is equal to", "float32 or float64")
         return np.asarray(numbers)
 
@@ -97,7 +101,7 @@ class Fields:
 
     def _wholes(self, name: str) -> NDArray[Any]:  # Any: integers or floats
         found = self._array(name)
-        if not (np.abs(found) < 2**53).all() or not np.array_equal(found, np.rint(found)):
+        if not ((found < EXACT) & (found > -EXACT)).all() or not np.array_equal(found, np.rint(found)):
             raise self.bad(name, f"holds {_first(found)}", "whole numbers")
         return found
 

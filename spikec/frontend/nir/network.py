@@ -165,8 +165,6 @@ def _ends(network: Network, file: Group) -> Iterable[Offender]:
     for kind, found in (("Input", inputs), ("Output", outputs)):
         if not found:
             raise TraceError(f"the graph has no {kind}", where=file.file, mend=f"nir.{kind}, with the shape of a step")
-    if len(inputs) > 1:
-        yield from (network.items[key].offends(f"one of {len(inputs)}; a model has one input") for key in inputs)
     for source, target in network.edges:
         if target in inputs:
             yield network.items[target].offends(f"an edge from '{network.items[source].name}' leads into it")

@@ -27,6 +27,8 @@ from spikec.ir.types import Role
 FIRST = (
     "NIR states no first membrane: these start at v_leak, or v_reset if they do not leak, as in SpikingJelly and Norse"
 )
+TAUS = dict.fromkeys(("alpha", "beta", "tau"), "time constants")
+"""What NIR states in place of these slots."""
 CURRENT = "a current of this step charges the membrane of this step, as in snnTorch and SpikingJelly"
 
 
@@ -120,7 +122,7 @@ def cuba_li(fields: Fields, clock: Clock, notes: Notes) -> Part:
     def part(build: GraphBuilder, scope: str, x: str) -> str:
         if not close_to(found.gain, 1.0):
             x = scaled(build, scope, x, found.gain, Role.CONSTANT, inner=True)
-        alpha = build.weight(f"{scope}.alpha", number(share, build.type(x).shape, "alpha"))
+        alpha = build.weight(f"{scope}.alpha", number(share, build.type(x).shape, TAUS["alpha"]))
         current = build.add(LI(decay_input=False), x, scope=scope, inner=True, names={"beta": alpha})
         return charged(build, scope, current)
 
@@ -157,7 +159,9 @@ def _part(op: Op, gain: Numbers, leak: Mapping[str, Numbers], voltages: Mapping[
         if not close_to(gain, 1.0):
             x = scaled(build, scope, x, gain, Role.CONSTANT, inner=True)
         said = {**leak, **{slot: v for slot, v in voltages.items() if _told(slot, voltages)}}
-        weights: dict[str, WeightLike] = {slot: number(array, shape, slot) for slot, array in said.items()}
+        weights: dict[str, WeightLike] = {
+            slot: number(array, shape, TAUS.get(slot, slot)) for slot, array in said.items()
+        }
         return build.add(op, x, scope=scope, weights=weights)
 
     return part

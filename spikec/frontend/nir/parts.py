@@ -168,8 +168,9 @@ def _pair(numbers: tuple[int, ...]) -> Pair:
 
 
 def _convolution(fields: Fields, notes: Notes, op: Conv1d | Conv2d, before: Shape, after: Shape) -> Part:
-    weights: dict[str, WeightLike] = {"weight": fields.numbers("weight")}
-    bias = fields.numbers("bias")
+    weight, bias = fields.numbers("weight"), fields.numbers("bias")
+    weights: dict[str, WeightLike] = {"weight": weight}
+    _expect(bias.shape == weight.shape[:1], f"its weight is {list(weight.shape)}, its bias {list(bias.shape)}")
     if bias.any():
         weights["bias"] = bias
     else:

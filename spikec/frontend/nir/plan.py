@@ -18,7 +18,8 @@ from spikec.frontend.nir.parts import STATELESS, Part
 from spikec.ir.types import Shape
 
 MOST_STEPS = 2**31
-TRIALS = 12
+SAID = 32
+"""Edges that lead back, said one by one; of more, how many there are."""
 PARTS = {**STATELESS, **NEURONS}
 
 
@@ -28,14 +29,14 @@ class Plan:
 
     Args:
         network: its wiring.
-        shape: of what enters it at a step.
+        shapes: of what enters each Input at a step.
         parts: what each node becomes, but for the Input and for Delays.
         delays: of each Delay, in steps.
         loops: how time passes in cycles.
     """
 
     network: Network
-    shape: Shape
+    shapes: Mapping[str, Shape]
     parts: Mapping[str, Part]
     delays: Mapping[str, Numbers]
     loops: Loops
@@ -48,7 +49,6 @@ def plan_of(network: Network, clock: Clock | None, notes: Notes) -> Plan:
         ModelFileError: a field is missing, or holds what it may not.
         UnsupportedOp: lists every node that cannot be taken.
     """
-    (entry,) = network.ends("Input")
     plans = _Plans(clock or Clock(DEFAULT_DT, "euler"), notes)
     for key, item in network.items.items():
         plans.take(key, Fields(item))
@@ -57,11 +57,13 @@ def plan_of(network: Network, clock: Clock | None, notes: Notes) -> Plan:
     faults = [*plans.faults, *loops.faults]
     if faults:
         raise UnsupportedOp("spikec", faults, nodes=len(network.items))
-    for source, target in loops.cuts:
+    for source, target in loops.cuts[:SAID]:
         names = (network.items[target].name, network.items[source].name)
         notes.add("a cycle without a Delay: '{}' takes what '{}' gave a step ago".format(*names))
-    shape = Fields(network.items[entry]).shape("shape")
-    return Plan(network, shape, plans.parts, plans.delays, loops)
+    if len(loops.cuts) > SAID:
+        notes.add(f"cycles without a Delay: {len(loops.cuts) - SAID} more edges give what was given a step ago")
+    shapes = {key: Fields(network.items[key]).shape("shape") for key in network.ends("Input")}
+    return Plan(network, shapes, plans.parts, plans.delays, loops)
 
 
 @dataclass

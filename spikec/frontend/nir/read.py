@@ -11,7 +11,7 @@ from spikec.backend.nir.dialect import METADATA
 from spikec.backend.nir.hdf5 import KIND, tree_of
 from spikec.backend.nir.reader import graph_of as written_graph
 from spikec.backend.nir.reader import metadata_of
-from spikec.errors import ModelFileError, TraceError, UsageError
+from spikec.errors import ModelFileError, UsageError
 from spikec.frontend.foreign import Encoder, Reading, Taken
 from spikec.frontend.hdf5 import Group
 from spikec.frontend.nir.clock import clock_for, span
@@ -51,17 +51,20 @@ def _ours(file: Group, path: Path, reading: Reading) -> Taken:
         found = f"--dt {reading.dt:g}" if reading.dt not in (None, said["dt"]) else f"--integrator {reading.integrator}"
         expected = f"nothing, or {said['dt']:g} s and euler, by which it was written from a graph in steps"
         raise UsageError(found, where=str(path), expected=expected)
-    if len(graph.inputs) != 1:
-        raise TraceError(f"has the inputs {', '.join(graph.inputs)}", where=str(path), expected="one, as a model has")
     remarks = [f"written by spikec, dialect {said['dialect']}: it comes back as the graph that was written"]
     if said.get("graph_sha256") != graph.sha256:
         remarks = [f"written by spikec, dialect {said['dialect']}, and changed since: the file's own numbers are taken"]
     if reading.steps is not None:
         graph = replace(graph, steps=reading.steps)
-    (kind,) = graph.inputs.values()
-    encoder: Encoder = "direct" if kind.timing is Timing.ONCE else "frames"
     facts = {"dialect": said["dialect"], "dt": said["dt"], "nir": _version(file)}
-    return Taken(graph, encoder, tuple(remarks), facts=facts)
+    return Taken(graph, _encoder(graph), tuple(remarks), facts=facts)
+
+
+def _encoder(graph: Graph) -> Encoder:
+    if len(graph.inputs) > 1:
+        return "several"
+    (kind,) = graph.inputs.values()
+    return "direct" if kind.timing is Timing.ONCE else "frames"
 
 
 def _foreign(file: Group, path: Path, reading: Reading) -> Taken:
@@ -80,9 +83,11 @@ def _foreign(file: Group, path: Path, reading: Reading) -> Taken:
         "integrator": clock.integrator if clock else None,
         "nir": _version(file),
         "nodes": dict(Counter(item.kind for item in network.items.values() if not item.inner)),
+        "renamed": {item.name: item.scope for item in network.items.values() if item.scope != item.name},
+        "inputs": {network.items[key].name: network.items[key].scope for key in plan.shapes},
         "outputs": outputs,
     }
-    return Taken(graph, "frames", tuple(filter(None, notes.remarks())), facts=facts)
+    return Taken(graph, _encoder(graph), tuple(filter(None, notes.remarks())), facts=facts)
 
 
 def _asked(reading: Reading, steps: int) -> str:
@@ -100,7 +105,7 @@ def _check_sizes(graph: Graph, path: Path, reading: Reading) -> None:
 def _note_names(network: Network, notes: Notes) -> None:
     for item in network.items.values():
         if item.scope != item.name:
-            notes.add(f"renamed, since a name has letters, digits, _ . - only: '{item.name}' is {item.scope}")
+            notes.add("renamed, since a name has letters, digits, _ . - only", f"'{item.name}' is {item.scope}")
     known = sorted({key for group in network.metadata.values() for key in group} - {"dt"})
     if known:
         notes.add(f"metadata that are not read: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}")

@@ -88,7 +88,7 @@ class Drawing:
                 names={slot: named.name for slot, named in given.items()},
             )
         except GraphError as error:
-            raise Refusal(str(error)) from error
+            raise Refusal(str(error.__cause__ or error)) from error  # without the place, which is the operation's
         if self.type(name).elements * VALUE_BYTES > self.most:
             raise Refusal(f"a value of shape {list(self.shape(name))}, which is more than --max-bytes")
         return name

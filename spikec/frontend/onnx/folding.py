@@ -123,8 +123,7 @@ class Folder:
                 results = _computed(call)
         except _FAULTS as error:
             raise Refusal(f"cannot be computed: {str(error).splitlines()[0] if str(error) else error!r}") from error
-        learnt = any(operand.learnt for operand in operands)
-        return [Const(result, learnt=learnt and result.size > 1) for result in results]
+        return [Const(result, learnt=is_learnt(operands, result)) for result in results]
 
     def spend(self, size: int) -> None:
         """Counts what is about to be allocated.
@@ -162,6 +161,12 @@ NATIVE: Mapping[str, Callable[[Folder, Call], Numbers]] = {
     "Constant": Folder.stated,
     "ConstantOfShape": Folder.filled,
 }
+
+
+def is_learnt(operands: Sequence[Const], result: Numbers) -> bool:
+    """Whether a result is a parameter rearranged, and no value: several real numbers, made of parameters alone."""
+    several = [operand for operand in operands if operand.array.dtype.kind == "f" and operand.array.size > 1]
+    return result.size > 1 and bool(several) and all(operand.learnt for operand in several)
 
 
 def _computed(call: Call) -> list[Numbers]:

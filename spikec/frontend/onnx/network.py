@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import onnx
 
-from spikec.errors import GraphError, TraceError, UnsupportedOp
+from spikec.errors import GraphError, Offender, TraceError, UnsupportedOp
 from spikec.frontend.axes import Dims, View
 from spikec.frontend.onnx.call import Call, Refusal, check_call, clipped_reason
+from spikec.frontend.onnx.computing import COMPUTED, OF_CONSTANTS, Layers
 from spikec.frontend.onnx.drawing import Drawing
 from spikec.frontend.onnx.ends import Batching, Ends
 from spikec.frontend.onnx.folding import FOLDS, NATIVE, Folder
 from spikec.frontend.onnx.movement import filled
 from spikec.frontend.onnx.naming import cleaned
-from spikec.frontend.onnx.operators import CONTROL, OPERATORS
+from spikec.frontend.onnx.operators import OPERATORS, why_untaken
 from spikec.frontend.onnx.source import Operation, Port, Source
 from spikec.frontend.onnx.symbol import Clipped, Const, Data, Kind, Refused, Symbol
 from spikec.frontend.onnx.tensor import type_name
@@ -37,6 +39,9 @@ ELEMENTS: Mapping[int, tuple[Kind, Domain]] = {
     onnx.TensorProto.INT16: ("int", Int(-(2**15), 2**15 - 1)),
 }
 """What an input may hold, by the element type of the file."""
+
+LISTED = 6
+"""Names that a remark lists."""
 
 MOST_TRIES = 4
 """How often a state's domain may turn out to be another than was assumed: at first real, then what came back."""
@@ -91,8 +96,10 @@ class _Walk:
         timing = Timing.STEP if ends.states else Timing.ONCE
         self.drawing = Drawing(GraphBuilder(steps), batching.samples, timing, source.most)
         self.folder = Folder(source.most, source.spent)
+        self.layers = Layers(self.folder)
+        self.computed: dict[str, None] = {}  # layers of constants
         self.tensors: dict[str, Symbol] = dict(source.constants)
-        self.offences: list[tuple[str, str, str]] = []
+        self.offences: list[Offender] = []
         self.names: dict[str, str] = {}  # of the graph's inputs, by those of the file
         self.users = Counter(name for operation in source.operations for name in operation.inputs)
         self.users.update(source.outputs)
@@ -111,14 +118,16 @@ class _Walk:
             self.tensors.update(zip(operation.outputs, self.results(operation), strict=True))
         for name in self.source.outputs:
             if isinstance(self.tensors[name], Clipped):
-                self.offences.append(("output", name, clipped_reason(self.tensors[name])))
+                self.offences.append(Offender("output", name, clipped_reason(self.tensors[name])))
         if self.offences:
             raise UnsupportedOp("spikec's IR", self.offences, nodes=len(self.source.operations))
+        if self.computed:
+            self.drawing.remark(OF_CONSTANTS.format(listed(self.computed)))
 
     def input(self, port: Port) -> Symbol:
         """The tensor of an input, which is declared."""
         if port.element not in ELEMENTS:
-            self.offences.append(("input", port.name, f"{type_name(port.element)} tensors are not taken"))
+            self.offences.append(Offender("input", port.name, f"{type_name(port.element)} tensors are not taken"))
             return Refused()
         kind, domain = ELEMENTS[port.element]
         name = cleaned(port.name) or "input"
@@ -145,7 +154,7 @@ class _Walk:
                 raise Refusal(f"{len(wanted)} results; {len(results)} are known")
             return [_named(result, name) for result, name in zip(results, operation.outputs, strict=False)]
         except Refusal as refusal:
-            self.offences.append((operation.op, operation.scope, str(refusal)))
+            self.offences.append(Offender(operation.op, operation.scope, str(refusal), operation.line))
         return [Refused() for _ in wanted]
 
     def taken(self, call: Call) -> Sequence[Symbol]:
@@ -159,8 +168,11 @@ class _Walk:
         known = bool(given) and all(isinstance(operand, Const) for operand in given)
         if (call.op in NATIVE and not refused) or (call.op in FOLDS and known):
             return self.folder.folded(call)
+        if call.op in COMPUTED and known:
+            self.computed[f"'{self.drawing.scope}' ({call.op})"] = None
+            return self.layers.computed(call, self.drawing.scope)
         if call.op not in OPERATORS and call.op not in NATIVE:
-            raise Refusal("control flow, of which a graph has none" if call.op in CONTROL else "is not taken")
+            raise Refusal(why_untaken(call.op))
         if refused:
             if refused[0].reason:
                 raise Refusal(refused[0].reason)
@@ -245,9 +257,22 @@ class _Walk:
                 weights[steps.name] = steps.weight
                 delays.append(Node(name, Delay(), (value,), {"steps": steps.name}, (whole.types[value],)))
             inputs = {name: kind for name, kind in whole.inputs.items() if name not in finals}
-            return assemble(inputs, live((*delays, *whole.nodes), outputs), outputs, weights, whole.steps)
+            nodes = live((*delays, *whole.nodes), outputs)
+            self.note_unused(whole, {node.name for node in nodes})
+            return assemble(inputs, nodes, outputs, weights, whole.steps)
         except GraphError as error:
             raise TraceError(f"the graph breaks a rule: {error}", where=str(self.source.path)) from error
+
+    def note_unused(self, whole: Graph, used: Set[str]) -> None:
+        """Says which layers reach no output, as they do where an exporter lost what was made of them."""
+        layers = {
+            f"'{node.scope}' ({node.op.mnemonic})": None
+            for node in whole.nodes
+            if node.name not in used
+            and any(whole.weights[name].role is Role.PARAMETER for name in node.weights.values())
+        }
+        if layers:
+            self.drawing.remark(f"no output depends on these layers, which are left away: {listed(layers)}")
 
 
 def live(nodes: Sequence[Node], outputs: Iterable[str]) -> tuple[Node, ...]:
@@ -260,6 +285,11 @@ def live(nodes: Sequence[Node], outputs: Iterable[str]) -> tuple[Node, ...]:
             found.add(node.name)
             waiting.extend(node.inputs)
     return tuple(node for node in nodes if node.name in found)
+
+
+def listed(names: Collection[str]) -> str:
+    """The first of the names, for a remark."""
+    return ", ".join([*islice(names, LISTED), *(["..."] if len(names) > LISTED else [])])
 
 
 def _named(result: Symbol, name: str) -> Symbol:

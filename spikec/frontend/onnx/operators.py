@@ -118,5 +118,29 @@ OPERATORS: Mapping[str, Operator] = {
 }
 """Every operator that is taken where an operand comes from the input; see docs/from-onnx.md for the limits of each."""
 
-CONTROL = ("If", "Loop", "Scan", "SequenceMap")
-"""Operators that hold graphs of their own, which are refused with that reason."""
+_WORDS: Mapping[str, str] = {
+    "Abs Celu Elu HardSigmoid HardSwish LeakyRelu LogSoftmax Mish PRelu Pow Relu Selu Sigmoid Softplus Softsign Sqrt "
+    "Swish Tanh ThresholdedRelu": "an activation of real numbers, of which Gelu, Exp and Softmax are",
+    "GRU LSTM RNN": "a recurrent layer of real numbers; a spiking one is, unrolled or as one step with its states",
+    "GroupNormalization InstanceNormalization LpNormalization RMSNormalization": "statistics of each sample, of which "
+    "LayerNormalization is",
+    "Bernoulli RandomNormal RandomNormalLike RandomUniform RandomUniformLike": "random numbers; encode the data before "
+    "the network",
+    "ConvInteger DequantizeLinear DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear": (
+        "integer arithmetic; export the network before it is quantised"
+    ),
+    "Attention": "attention as one operator; export with opset_version 20, which has it as products",
+    "ConvTranspose": "a transposed convolution; Resize and Conv are",
+    "Einsum": "a sum of products as one operator; MatMul, Mul and ReduceSum are",
+}
+WORDS: Mapping[str, str] = {op: words for ops, words in _WORDS.items() for op in ops.split()}
+"""What operators are that are met often and not taken, and what is in their place."""
+
+_CONTROL = ("If", "Loop", "Scan", "SequenceMap")
+
+
+def why_untaken(op: str) -> str:
+    """Why an operator is refused that is in no table."""
+    if op in _CONTROL:
+        return "control flow, of which a graph has none"
+    return f"is not taken: {WORDS[op]}" if op in WORDS else "is not taken"

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from spikec.errors import ModelFileError, UnsupportedOp, why_unread
 from spikec.frontend.foreign import Reading
 from spikec.frontend.onnx.naming import SCOPES, scope_of
+from spikec.frontend.onnx.stack import TRACES, line_of
 from spikec.frontend.onnx.symbol import Const, Refused
 from spikec.frontend.onnx.tensor import Loader, type_name
 from spikec.frontend.onnx.wire import parsed_bytes
@@ -32,6 +33,7 @@ class Operation:
         inputs, outputs: names of tensors, '' where one is left out.
         attributes: by name; a graph or another thing without a form here is Refused.
         scope: the module path that it came from.
+        line: of the user's code that it came from, where the file says it.
     """
 
     op: str
@@ -39,6 +41,7 @@ class Operation:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
     scope: str
+    line: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ class _Reader:
 
     def operation(self, node: onnx.NodeProto, number: int) -> Operation:
         op, name, domain = (self.text(part, "a node's name") for part in (node.op_type, node.name, node.domain))
-        scopes = next((str(entry.value) for entry in node.metadata_props if entry.key == SCOPES), "")
+        said = {entry.key: entry.value for entry in node.metadata_props}
         attributes: dict[str, Attribute] = {}
         for attribute in node.attribute:
             key = self.text(attribute.name, "an attribute's name")
@@ -192,7 +195,8 @@ class _Reader:
             tuple(self.text(value, "a tensor's name") for value in node.input),
             tuple(self.text(value, "a tensor's name") for value in node.output),
             attributes,
-            scope_of(op, name, scopes, number),
+            scope_of(op, name, str(said.get(SCOPES, "")), number),
+            str(line_of(said.get(TRACES)) or ""),
         )
 
     def attribute(self, attribute: onnx.AttributeProto) -> Attribute:

@@ -99,6 +99,11 @@ def mm(input: Tensor, turned: Tensor) -> Tensor:
     return F.linear(input, turned.transpose(0, 1))
 
 
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """aten.matmul: by a matrix as a linear layer, which it is where the matrix is the network's own."""
+    return F.linear(a, b.transpose(0, 1)) if b.dim() == 2 and a.dim() > 1 else torch.matmul(a, b)
+
+
 def turned(input: Tensor) -> Tensor:
     """aten.t."""
     return torch.transpose(input, 0, 1) if input.dim() == 2 else input
@@ -305,6 +310,21 @@ def joined(tensors: Sequence[Tensor], dim: int, size: Sizes) -> Tensor:
     if tuple(size) == (*shape[:axis], len(tensors), *shape[axis:]):
         return torch.stack(list(tensors), axis)
     return torch.reshape(torch.cat(list(tensors), dim), tuple(size))
+
+
+def new_zeros(input: Tensor, size: Sizes, *, dtype: None = None) -> Tensor:
+    """aten.new_zeros, and aten.zeros."""
+    return input.new_zeros(tuple(size))
+
+
+def new_ones(input: Tensor, size: Sizes, *, dtype: None = None) -> Tensor:
+    """aten.new_ones, and aten.ones."""
+    return input.new_ones(tuple(size))
+
+
+def new_full(input: Tensor, size: Sizes, value: Number, *, dtype: None = None) -> Tensor:
+    """aten.new_full, and aten.full."""
+    return input.new_full(tuple(size), value)
 
 
 def zeros_like(input: Tensor, *, dtype: None = None) -> Tensor:

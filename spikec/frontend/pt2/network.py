@@ -18,6 +18,7 @@ from spikec.errors import ModelFileError, UnsupportedOp
 from spikec.frontend.naming import Given
 from spikec.frontend.onnx.naming import cleaned
 from spikec.frontend.pt2.field import malformed
+from spikec.frontend.pt2.lines import Caller, callers
 from spikec.frontend.pt2.neurons import Fired, Layer, SteppedLayer
 from spikec.frontend.pt2.plan import Step
 from spikec.frontend.pt2.program import Call, Named, Source, Value
@@ -64,6 +65,7 @@ class Network(nn.Module):
         self.own: dict[str, str] = {}  # paths of parameters and buffers, by the names that nodes use
         self.constants: dict[str, Tensor] = {}
         neurons = dict(_neurons(steps, [path for path, _ in signature.own.values()]))
+        self.callers = callers(step.call.line for step in steps)
         self.placed = tuple(Placed(step, _path(number, step, neurons)) for number, step in enumerate(steps))
         owned = self._owned(signature.own, tensors)
         loops = {step.fired.goes_on for step in steps if step.fired is not None}
@@ -133,12 +135,13 @@ class Network(nn.Module):
     def _results(self, placed: Placed, known: Mapping[str, Known]) -> dict[str, Known]:
         """What a node gives, by name."""
         call, inner = placed.step.call, self._chain(placed.path)
+        caller = self.callers[call.line]
         if placed.step.fired is not None:
-            return _spikes(placed.step.fired, call, inner, known)
+            return _spikes(placed.step.fired, call, inner, known, caller)
         assert placed.step.operator is not None
         args = [_filled(value, known) for value in call.args]
         kwargs = {name: _filled(value, known) for name, value in call.kwargs.items()}
-        result = _called(*inner, placed.step.operator.function, *args, **kwargs)
+        result = caller(*inner, placed.step.operator.function, *args, **kwargs)
         if isinstance(result, (tuple, list)) is not call.listed:
             raise Refusal("gives several tensors where the file names one, or one where it names several")
         if not call.listed:
@@ -200,17 +203,15 @@ class Network(nn.Module):
             raise malformed(f"two things of the path '{path:.80}'", "the modules") from error
 
 
-def _called(function: Callable[..., Known], *args: Known, **kwargs: Known) -> Known:
-    return function(*args, **kwargs)
-
-
-def _spikes(fired: Fired, call: Call, inner: Sequence[nn.Module], known: Mapping[str, Known]) -> dict[str, Known]:
+def _spikes(
+    fired: Fired, call: Call, inner: Sequence[nn.Module], known: Mapping[str, Known], caller: Caller
+) -> dict[str, Known]:
     """What a neuron's node gives, by name: its spikes, and its membrane where it is called step by step."""
     drive = known[fired.drive.name]
     if not isinstance(inner[-1], SteppedLayer):
-        return {call.outputs[0]: _called(*inner, drive)}
+        return {call.outputs[0]: caller(*inner, drive)}
     before = known[fired.start.name] if fired.goes_on and fired.start is not None else None
-    spikes, membrane = _called(*inner, drive if fired.bare else drive[0], before)
+    spikes, membrane = caller(*inner, drive if fired.bare else drive[0], before)
     return {call.outputs[0]: spikes if fired.bare else spikes[None], call.outputs[1]: membrane}
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional as F
 
+from spikec.errors import Offender
 from spikec.frontend.pt2 import functions as f
 from spikec.frontend.pt2.rewriting import STACKED
 
@@ -76,7 +77,8 @@ OPERATORS: Mapping[str, Operator] = {
     **_of(torch.neg, "neg.default"),
     **_of(f.addmm, "addmm.default"),
     **_of(f.mm, "mm.default"),
-    **_of(torch.matmul, "matmul.default", "bmm.default"),
+    **_of(f.matmul, "matmul.default"),
+    **_of(torch.bmm, "bmm.default"),
     **_of(f.mean, "mean.default", "mean.dim"),
     **_of(f.total, "sum.default", "sum.dim_IntList"),
     **_of(torch.transpose, "transpose.int", "swapaxes.default"),
@@ -102,6 +104,9 @@ OPERATORS: Mapping[str, Operator] = {
     **_of(f.cat, "cat.default", "concat.default"),
     **_of(f.same, "clone.default", "contiguous.default", "detach.default", "alias.default", "lift_fresh_copy.default"),
     **_of(f.same, "to.dtype", "to.device", "to.dtype_layout", "_to_copy.default", "type_as.default"),
+    **_shape(f.new_zeros, "new_zeros.default", "zeros.default"),
+    **_shape(f.new_ones, "new_ones.default", "ones.default"),
+    **_shape(f.new_full, "new_full.default", "full.default"),
     **_shape(f.zeros_like, "zeros_like.default"),
     **_shape(f.ones_like, "ones_like.default"),
     **_shape(f.full_like, "full_like.default"),
@@ -111,6 +116,11 @@ OPERATORS: Mapping[str, Operator] = {
     **_constant(torch.sqrt, "sqrt.default"),
     **_constant(torch.rsqrt, "rsqrt.default"),
     **_constant(torch.clamp, "clamp.default"),
+    **_constant(torch.where, "where.self"),
+    **_constant(torch.gt, "gt.Scalar", "gt.Tensor"),
+    **_constant(torch.ge, "ge.Scalar", "ge.Tensor"),
+    **_constant(torch.lt, "lt.Scalar", "lt.Tensor"),
+    **_constant(torch.le, "le.Scalar", "le.Tensor"),
     STACKED: Operator(f.joined),
     **NOT_OF_TENSORS,
 }
@@ -138,20 +148,56 @@ CHECKS = frozenset(
 PLACES = frozenset(("device", "layout", "pin_memory", "memory_format", "non_blocking"))
 """Arguments by name that say where a tensor lies, and change no number."""
 
-COMPARES = frozenset(("gt", "ge", "lt", "le", "where", "heaviside", "sign"))
-UNROLLED = (
-    "a neuron that was exported step by step as a comparison; spikec trace --arch takes the module itself, and a "
-    "LIFNeuron of spikec or a neuron of SpikingJelly (without run_decompositions) is exported as one operator"
+UNROLLED = "a neuron that was exported step by step as a comparison"
+CHOICE = "a choice by what depends on the input, as a neuron makes it that was exported step by step"
+ACTIVATION = "an activation of real numbers, of which gelu, exp and softmax are taken"
+RECURRENT = "a recurrent layer of real numbers"
+RANDOM = "random numbers, of which a graph has none"
+STATISTICS = "statistics of each sample, of which layer_norm is taken"
+REORDERED = "elements in another order, of which slices, transposes and reshapes are taken"
+JOINED = "attention as one operator; (q @ k.transpose(-2, -1) * scale).softmax(-1) @ v is taken"
+SUMMED = "a sum of products as one operator; program.run_decompositions() writes it as those that are taken"
+
+REASONS: Mapping[str, str] = {
+    **dict.fromkeys(("gt", "ge", "lt", "le"), UNROLLED),
+    **dict.fromkeys(("where", "heaviside", "sign", "masked_fill", "maximum", "minimum"), CHOICE),
+    **dict.fromkeys(("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "silu", "mish"), ACTIVATION),
+    **dict.fromkeys(("tanh", "sigmoid", "hardtanh", "hardsigmoid", "hardswish", "softplus", "log_sigmoid"), ACTIVATION),
+    **dict.fromkeys(("gru", "lstm", "rnn_tanh", "rnn_relu"), RECURRENT),
+    **dict.fromkeys(("rand", "randn", "rand_like", "randn_like", "bernoulli", "poisson", "randint"), RANDOM),
+    **dict.fromkeys(("group_norm", "instance_norm", "native_group_norm"), STATISTICS),
+    **dict.fromkeys(
+        ("clamp", "clamp_min", "clamp_max", "abs", "pow", "square", "log", "erf", "sin", "cos"), ACTIVATION
+    ),
+    **dict.fromkeys(("flip", "roll", "index", "index_select", "gather", "sort", "topk"), REORDERED),
+    "scaled_dot_product_attention": JOINED,
+    "einsum": SUMMED,
+}
+"""Why operators are refused that are met often."""
+
+NEURON_MEND = (
+    "spikec trace --arch takes the neurons of snnTorch and SpikingJelly as the modules that they are; in a .pt2 a "
+    "LIFNeuron of spikec or a neuron of SpikingJelly (without run_decompositions) is one operator, and snnTorch's "
+    "Leaky is put together again where it starts from zeros; torch.onnx.export writes files whose comparisons are taken"
 )
+WRITES = "writes into a tensor"
+WRITES_MEND = "write y = y * mask, or torch.cat, in the place of y[...] = z"
+RANDOM_MEND = "encode the data before the network, and give it the spikes"
 
 
 def why_untaken(target: str) -> str:
     """Why an operator that is not in the table is refused."""
     name = target.split(".")[1] if target.count(".") else target
-    if name in COMPARES:
-        return UNROLLED
+    if name in REASONS:
+        return REASONS[name]
     if target.startswith("higher_order"):
         return "control flow, of which a graph has none"
     if name.endswith("_") and not name.endswith("__"):
-        return "writes into a tensor"
+        return WRITES
     return "is not taken"
+
+
+def mend_of(offenders: Iterable[Offender]) -> str:
+    """What to try instead, by the reasons of all that is refused."""
+    mends = {UNROLLED: NEURON_MEND, CHOICE: NEURON_MEND, RANDOM: RANDOM_MEND, WRITES: WRITES_MEND}
+    return "; ".join(dict.fromkeys(mends[found.reason] for found in offenders if found.reason in mends))

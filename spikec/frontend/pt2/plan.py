@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
-from spikec.errors import UnsupportedOp
+from spikec.errors import Offender, UnsupportedOp
 from spikec.frontend.pt2.field import malformed
+from spikec.frontend.pt2.filled import GIVEN, NUMBERS, number_of, of_input
 from spikec.frontend.pt2.neurons import NEURONS, Fired
-from spikec.frontend.pt2.operators import CHECKS, COMPARISONS, OPERATORS, PLACES, Operator, why_untaken
+from spikec.frontend.pt2.operators import CHECKS, COMPARISONS, OPERATORS, PLACES, Operator, mend_of, why_untaken
 from spikec.frontend.pt2.program import Call, Named, Scalar, Source, Unread, Value
 from spikec.frontend.pt2.refusal import Refusal
 from spikec.frontend.pt2.rewriting import names_in, rewritten
-from spikec.frontend.pt2.unrolled import recognised
+from spikec.frontend.pt2.unrolled import LEAKY, odd_starts, recognised
 
+ELSEWHERE = "its membrane does not start at {:g}, but at {:g}"
 LATER = "its membrane does not start at {:g}, or goes on from a call that is none of one step of the same neuron"
+ODD = "the state that a neuron starts from is {:g}; 0 is taken"
 MOST_NUMBER = 2**62
 
 
@@ -47,10 +50,10 @@ def planned(source: Source, *, written: bool = False) -> tuple[Step, ...]:
     """
     plan = _Plan(source, {**OPERATORS, **COMPARISONS} if written else OPERATORS)
     steps: list[Step] = []
-    offenders: list[tuple[str, str, str]] = [("output", "", f"the network writes to its {w}") for w in plan.written]
+    offenders = [Offender("output", "", f"the network writes to its {written}") for written in plan.written]
     outputs = source.signature.outputs
     calls = source.calls if written else recognised(source.calls, outputs, source.signature.own)
-    for call in rewritten(calls, outputs):
+    for call in rewritten(calls, outputs, source.metas):
         if call.target in CHECKS:
             plan.known.update(call.outputs)
             continue
@@ -58,10 +61,13 @@ def planned(source: Source, *, written: bool = False) -> tuple[Step, ...]:
         try:
             steps.append(plan.step(call))
         except Refusal as refusal:
-            offenders.append((call.target, call.scope, str(refusal)))
+            offenders.append(Offender(call.target, call.scope, str(refusal), str(call.line or "")))
+            plan.refused.update(call.outputs)
         plan.note(call)
     if offenders:
-        raise UnsupportedOp("spikec's IR", dict.fromkeys(offenders), nodes=len(source.calls))
+        odd = odd_starts(source.calls, source.signature.own)
+        offenders += (Offender(c.target, c.scope, ODD.format(number), str(c.line or "")) for c, number in odd)
+        raise UnsupportedOp("spikec's IR", offenders, mend_of(offenders), nodes=len(source.calls))
     plan.check_outputs()
     return tuple(steps)
 
@@ -79,6 +85,7 @@ class _Plan:
         self.following = set(signature.given)
         self.producers: dict[str, Call] = {}
         self.membranes: dict[str, tuple[Call, Fired]] = {}
+        self.refused: set[str] = set()  # results of nodes that are, and of those that take them
         self.lost: set[str] = set()  # results that are known to be none of the graph's
 
     def check_names(self, call: Call) -> None:
@@ -107,7 +114,9 @@ class _Plan:
         operator = self.operators[call.target]
         if operator.constant and self._follows(call):
             raise Refusal(why_untaken(call.target))
+        self._check_format(call)
         kwargs = {name: self._plain(value) for name, value in call.kwargs.items() if name not in PLACES}
+        call = of_input(call, self.source.signature.given[0])
         return Step(replace(call, args=tuple(map(self._plain, call.args)), kwargs=kwargs), operator)
 
     def note(self, call: Call) -> None:
@@ -117,7 +126,9 @@ class _Plan:
             raise malformed("it gives what another node gave already", f"node '{call.name}'")
         self.known.update(given)
         self.producers.update(dict.fromkeys(given, call))
-        if not call.listed:
+        if not self.refused.isdisjoint(names_in((*call.args, *call.kwargs.values()))):
+            self.refused.update(given)
+        if not call.listed and call.target != LEAKY:  # whose membrane is what the neuron carries on
             self.lost.update(call.outputs[1:])
         operator = self.operators.get(call.target)
         if self._follows(call) and not (operator is not None and operator.shape_only):
@@ -143,8 +154,13 @@ class _Plan:
         if call.kwargs:
             raise Refusal("arguments by name")
         fired = NEURONS[call.target](call.args)
-        if fired.start is not None and self._value(fired.start.name) != fired.v0:
-            fired = replace(fired, goes_on=self._first(call, fired, fired.start.name))
+        start = fired.start.name if fired.start is not None else None
+        if start is not None and start not in self.refused:
+            number = number_of(start, self.producers)
+            if number is not None and number != fired.v0:
+                raise Refusal(ELSEWHERE.format(fired.v0, number))
+            if number is None:
+                fired = replace(fired, goes_on=self._first(call, fired, start))
         if fired.last and len(call.outputs) > 1:
             self.membranes[call.outputs[1]] = (call, fired)
         for slot, weight in fired.weights.items():
@@ -170,15 +186,11 @@ class _Plan:
         meta = self.source.metas.get(drive.name) if isinstance(drive, Named) else None
         return meta.sizes[0] if meta is not None and meta.sizes else None
 
-    def _value(self, name: str) -> float | None:
-        """What a tensor is everywhere; None where that is not known."""
-        call = self.producers.get(name)
-        if call is None or call.target not in ("aten.zeros_like.default", "aten.full_like.default"):
-            return None
-        if call.target == "aten.zeros_like.default":
-            return 0.0
-        value = call.args[1] if len(call.args) > 1 else None
-        return float(value) if isinstance(value, (int, float)) else None
+    def _check_format(self, call: Call) -> None:
+        """Raises Refusal where a node makes a tensor of one number in another format than the network's."""
+        meta = self.source.metas.get(call.outputs[0]) if call.outputs else None
+        if call.target in (*NUMBERS, *GIVEN) and meta is not None and meta.format != self.format:
+            raise Refusal(f"makes a tensor of {meta.format} in a network of {self.format}")
 
     def _plain(self, value: Value) -> Value:
         """An argument without formats, each of which must be the network's own.

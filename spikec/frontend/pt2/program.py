@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from spikec.frontend.onnx.stack import Line
+
 
 @dataclass(frozen=True)
 class Named:
@@ -55,6 +57,7 @@ class Call:
         outputs: names of its results, in order.
         listed: whether they are one list.
         scope: the path of the module that it came from.
+        line: of the user's code that it came from, where the file says it.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Call:
     outputs: tuple[str, ...]
     listed: bool
     scope: str
+    line: Line | None = None
 
 
 @dataclass(frozen=True)

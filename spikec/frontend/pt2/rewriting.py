@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
-from spikec.frontend.pt2.program import Call, Named, Value
+from spikec.frontend.pt2.program import Call, Meta, Named, Value
 
 TURNED: Mapping[str, tuple[tuple[Value, ...], ...]] = {
     "aten.t.default": ((),),
@@ -15,19 +15,28 @@ TURNED: Mapping[str, tuple[tuple[Value, ...], ...]] = {
 """Operators that swap the axes of a matrix, and what stands behind the tensor then."""
 
 VIEWS = ("aten.view.default", "aten.reshape.default", "aten._unsafe_view.default")
-SPARE = ("aten.cat.default", *TURNED)
+SPARE = ("aten.cat.default", "aten.expand.default", "aten.view.default", *TURNED)
 """Operators that are left away where nothing takes what they give."""
 
 STACKED = "cat and view"
 """How a cat that only a view takes is called: a stack, where their sizes are those of one."""
 
 
-def rewritten(calls: Sequence[Call], outputs: Sequence[str]) -> tuple[Call, ...]:
-    """The same computation: addmm and mm of a turned weight as linear, cat and view as one."""
+def rewritten(calls: Sequence[Call], outputs: Sequence[str], metas: Mapping[str, Meta]) -> tuple[Call, ...]:
+    """The same computation: addmm, mm and bmm of a turned weight as linear, cat and view as one."""
     producers = {name: call for call in calls for name in call.outputs}
-    found = [_stack(_linear(call, producers), producers) for call in calls]
-    used = {*outputs, *(name for call in found for name in names_in((*call.args, *call.kwargs.values())))}
-    return tuple(call for call in found if call.target not in SPARE or not used.isdisjoint(call.outputs))
+    found = [_stack(_linear(_single(call, producers, metas), producers), producers) for call in calls]
+    return live(found, {call.name for call in found if call.target in SPARE}, outputs)
+
+
+def live(calls: Sequence[Call], spare: Set[str], outputs: Sequence[str]) -> tuple[Call, ...]:
+    """The calls without those of the names `spare` that nothing takes."""
+    used, kept = set(outputs), []
+    for call in reversed(calls):
+        if call.name not in spare or not used.isdisjoint(call.outputs):
+            used.update(names_in((*call.args, *call.kwargs.values())))
+            kept.append(call)
+    return tuple(kept[::-1])
 
 
 def names_in(value: Value) -> Iterator[str]:
@@ -37,6 +46,22 @@ def names_in(value: Value) -> Iterator[str]:
     elif isinstance(value, tuple):
         for one in value:
             yield from names_in(one)
+
+
+def _single(call: Call, producers: Mapping[str, Call], metas: Mapping[str, Meta]) -> Call:
+    """A bmm by one matrix, which is repeated for it as often as the other operand has matrices, as mm by that."""
+    if call.target != "aten.bmm.default" or call.kwargs or len(call.args) != 2:
+        return call
+    value: Value = call.args[1]
+    for target in ("aten.view.default", "aten.expand.default"):
+        source = producers.get(value.name) if isinstance(value, Named) else None
+        if source is None or source.target != target or source.kwargs or len(source.args) != 2:
+            return call
+        value = source.args[0]
+    whole, one = (metas.get(each.name) if isinstance(each, Named) else None for each in (call.args[1], value))
+    if whole is None or one is None or len(one.sizes) != 2 or whole.sizes[1:] != one.sizes:
+        return call
+    return replace(call, target="aten.mm.default", args=(call.args[0], value))
 
 
 def _linear(call: Call, producers: Mapping[str, Call]) -> Call:

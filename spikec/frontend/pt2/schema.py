@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from spikec.frontend.onnx.naming import cleaned
+from spikec.frontend.onnx.stack import line_of
 from spikec.frontend.pt2.archive import Archive
 from spikec.frontend.pt2.field import malformed, name_of, plain, rows, table, union
 from spikec.frontend.pt2.program import Call, Meta, Named, Scalar, Signature, Size, Source, Symbol, Unread, Value
@@ -131,6 +132,7 @@ def _call(value: object, number: int) -> Call:
             args.append(held)
         else:
             raise malformed("an argument that is neither by position nor by name", where)
+    metadata = table(given.get("metadata"), where)
     return Call(
         name_of(name, where) if name is not None else where,
         target,
@@ -138,7 +140,8 @@ def _call(value: object, number: int) -> Call:
         kwargs,
         tuple(one for names, _ in outputs for one in names),
         any(listed for _, listed in outputs),
-        _scope(table(given.get("metadata"), where).get("nn_module_stack")),
+        _scope(metadata.get("nn_module_stack")),
+        line_of(metadata.get("stack_trace")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import prod
 
 import torch
@@ -21,6 +22,8 @@ from spikec.ir.types import REAL, TensorType, Timing
 LISTED = 6
 SCALES = (1.0, 4.0, 32.0)
 """Of inputs, so that some drive neurons over and some under their thresholds."""
+OF_LAYOUT = re.compile(r"\b(?:batch|samples?|time|steps?|T|B)\b")
+"""In a refusal: words for the axes that a layout says where they are."""
 HALVES = (torch.float16, torch.bfloat16)
 
 
@@ -51,18 +54,29 @@ def taken(network: Network, ways: tuple[Way, ...], reading: Reading, name: str) 
         TraceError: no way gives a graph, or several do.
     """
     good: list[tuple[Way, Traced]] = []
-    refused: list[TraceError | UnsupportedOp] = []
+    refused: list[tuple[Way, TraceError | UnsupportedOp]] = []
     for way in ways:
         try:
             good.append((way, _traced(network, way, reading, name)))
         except (TraceError, UnsupportedOp) as error:
-            refused.append(error)
+            refused.append((way, error))
     if len(good) > 1:
         layouts = " and ".join(way.layout for way, _ in good)
         raise TraceError(f"the file can be seen in several ways: {layouts}", mend=MEND)
     if not good:
-        raise refused[0]
+        raise _with_layout(*refused[0])
     return good[0]
+
+
+def _with_layout(way: Way, error: TraceError | UnsupportedOp) -> TraceError | UnsupportedOp:
+    """The error, with how the input was seen where that may be why."""
+    if isinstance(error, TraceError) and OF_LAYOUT.search(error.found):
+        if way.others:
+            mend = f"--layout {' or '.join(way.others)} in the place of {way.seen}, as which the input was read"
+            error.mend = f"{error.mend}; or {mend}" if error.mend else mend
+        else:
+            error.found += f"; the input was read as {way.seen}, the only --layout that fits"
+    return error
 
 
 def _traced(network: Network, way: Way, reading: Reading, name: str) -> Traced:

@@ -13,12 +13,13 @@ membrane of zeros; a program that was rewritten so is compared with the one that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from spikec.frontend.pt2.filled import fill_of, number_of
 from spikec.frontend.pt2.operators import CHECKS
 from spikec.frontend.pt2.program import Call, Named, Value
-from spikec.frontend.pt2.rewriting import names_in
+from spikec.frontend.pt2.rewriting import live
 
 LEAKY = "unrolled Leaky"
 """How a step is called: of x, the membrane before, beta, the threshold and the reset; it gives spikes and membrane."""
@@ -29,18 +30,26 @@ SAME = (
 )
 MOST_COPIES = 8
 """Of one tensor in a row; a file could have copies of copies in a circle."""
-ZEROS = ("aten.zeros_like.default", "aten.full_like.default")
 
 
 @dataclass(frozen=True)
 class Beat:
-    """One step of a neuron, by the names of its tensors."""
+    """One step of a neuron, by the names of its tensors.
+
+    Args:
+        x, before, beta, threshold: of the step.
+        reset: the op's word.
+        fed_back: what an RLeaky adds to x, '' for a Leaky.
+        sum: of the membrane and x alone, in the place of which x and `fed_back` are added.
+    """
 
     x: str
     before: str
     beta: str
     threshold: str
     reset: str
+    fed_back: str = ""
+    sum: str = ""
 
 
 @dataclass
@@ -52,12 +61,14 @@ class _Reader:
         own: the network's own tensors.
         beats: the steps that were found, by their membranes.
         seen: nodes that a step is made of, by their names.
+        odd: tensors that steps start from and that are neither zeros nor a step's membrane.
     """
 
     producers: Mapping[str, Call]
     own: Mapping[str, object]
     beats: dict[str, Beat] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+    odd: set[str] = field(default_factory=set)
 
     def call(self, value: Value, *targets: str) -> Call | None:
         """The node that gives a tensor, where it is one of these operators without further arguments."""
@@ -95,8 +106,13 @@ class _Reader:
             told = self.fired(taken.args[0]) if taken is not None and taken.args[1:] == (threshold,) else None
             value, reset = down.args[0], "soft"
         total = self.call(value, "aten.add.Tensor")
-        leak = self.call(total.args[0], "aten.mul.Tensor") if total is not None and len(total.args) == 2 else None
-        if total is None or leak is None or len(leak.args) != 2:
+        if total is None or len(total.args) != 2:
+            return None
+        first, recurrent = self.call(total.args[0], "aten.add.Tensor"), None
+        if first is not None and len(first.args) == 2:
+            recurrent, total = (first.outputs[0], total.args[1]), first
+        leak = self.call(total.args[0], "aten.mul.Tensor")
+        if leak is None or len(leak.args) != 2:
             return None
         before = leak.args[1]
         kept = self.call(before, "aten.mul.Tensor") if reset == "none" else None
@@ -109,7 +125,10 @@ class _Reader:
             before, reset = kept.args[1], "hard"
         if reset != "none" and told != (before, threshold):
             return None
-        return self.whole(total.args[1], before, leak.args[0], threshold, reset)
+        beat = self.whole(total.args[1], before, leak.args[0], threshold, reset)
+        if beat is None or recurrent is None:
+            return beat
+        return replace(beat, sum=recurrent[0], fed_back=recurrent[1].name) if isinstance(recurrent[1], Named) else None
 
     def whole(self, x: Value, before: Value, share: Value, threshold: Value, reset: str) -> Beat | None:
         """The step, where its numbers are the network's own and its membrane goes on from zeros or from a step."""
@@ -118,17 +137,38 @@ class _Reader:
         if not all(isinstance(value, Named) for value in (x, before, beta, threshold)):
             return None
         names = [value.name for value in (x, before, beta, threshold) if isinstance(value, Named)]
-        start = self.producers.get(names[1])
-        zero = start is not None and start.target in ZEROS
-        if not (zero or names[1] in self.beats) or names[2] not in self.own or names[3] not in self.own:
+        if names[2] not in self.own or names[3] not in self.own:
+            return None
+        if number_of(names[1], self.producers) != 0.0 and names[1] not in self.beats:
+            self.odd.add(names[1])
             return None
         return Beat(names[0], names[1], names[2], names[3], reset)
 
 
 def recognised(calls: Sequence[Call], outputs: Sequence[str], own: Mapping[str, object]) -> tuple[Call, ...]:
     """The same program, each step of a Leaky one node; the same calls where there is none."""
+    reader, spikes = _read(calls, own)
+    if not reader.beats:
+        return tuple(calls)
+    sums = {beat.sum for beat in reader.beats.values()}
+    asked = [call for call in calls if call.target not in CHECKS and sums.isdisjoint(call.outputs)]
+    found = [each for call in asked for each in _rewritten(call, reader, spikes)]
+    return live(found, reader.seen - {call.name for call in found if call.target == LEAKY}, outputs)
+
+
+def odd_starts(calls: Sequence[Call], own: Mapping[str, object]) -> Iterator[tuple[Call, float]]:
+    """What steps of a Leaky start from instead of zeros: the nodes that make it, and their numbers."""
+    reader, _ = _read(calls, own)
+    for name in sorted(reader.odd):
+        call, number = fill_of(name, reader.producers), number_of(name, reader.producers)
+        if call is not None and number is not None:
+            yield call, number
+
+
+def _read(calls: Sequence[Call], own: Mapping[str, object]) -> tuple[_Reader, dict[str, str]]:
+    """The steps that were found, and new names of tensors that are spikes."""
     reader = _Reader({name: call for call in calls for name in call.outputs}, own)
-    spikes: dict[str, str] = {}  # new names of tensors that are spikes
+    spikes: dict[str, str] = {}
     for call in calls:
         if call.target not in (*SAME, "aten.gt.Scalar") or not call.outputs:
             continue
@@ -140,34 +180,26 @@ def recognised(calls: Sequence[Call], outputs: Sequence[str], own: Mapping[str, 
             reader.beats[membrane] = beat
         if membrane in reader.beats and Named(reader.beats[membrane].threshold) == found[1]:
             spikes[call.outputs[0]] = f"{membrane}.q"
-    if not reader.beats:
-        return tuple(calls)
-    asked = [call for call in calls if call.target not in CHECKS]
-    return _live([_rewritten(call, reader, spikes) for call in asked], reader.seen, outputs)
+    return reader, spikes
 
 
-def _rewritten(call: Call, reader: _Reader, spikes: Mapping[str, str]) -> Call:
+def _rewritten(call: Call, reader: _Reader, spikes: Mapping[str, str]) -> Iterator[Call]:
     beat = reader.beats.get(call.outputs[0]) if call.outputs else None
     if beat is None:
         kwargs = {name: _renamed(value, spikes) for name, value in call.kwargs.items()}
-        return replace(call, args=tuple(_renamed(value, spikes) for value in call.args), kwargs=kwargs)
+        yield replace(call, args=tuple(_renamed(value, spikes) for value in call.args), kwargs=kwargs)
+        return
     x = _renamed(Named(beat.x), spikes)
+    if beat.sum:
+        parts = (x, _renamed(Named(beat.fed_back), spikes))
+        yield Call(f"{call.name}.x", "aten.add.Tensor", parts, {}, (beat.sum,), False, call.scope, call.line)
+        x = Named(beat.sum)
     args = (x, Named(beat.before), Named(beat.beta), Named(beat.threshold), beat.reset)
     membrane = call.outputs[0]
-    return Call(call.name, LEAKY, args, {}, (f"{membrane}.q", membrane), False, call.scope)
+    yield Call(call.name, LEAKY, args, {}, (f"{membrane}.q", membrane), False, call.scope, call.line)
 
 
 def _renamed(value: Value, spikes: Mapping[str, str]) -> Value:
     if isinstance(value, Named):
         return Named(spikes.get(value.name, value.name))
     return tuple(_renamed(one, spikes) for one in value) if isinstance(value, tuple) else value
-
-
-def _live(calls: Sequence[Call], spare: set[str], outputs: Sequence[str]) -> tuple[Call, ...]:
-    """The calls without those of `spare` that nothing takes."""
-    used, kept = set(outputs), []
-    for call in reversed(calls):
-        if call.name not in spare or call.target == LEAKY or not used.isdisjoint(call.outputs):
-            used.update(names_in((*call.args, *call.kwargs.values())))
-            kept.append(call)
-    return tuple(kept[::-1])

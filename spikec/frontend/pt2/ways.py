@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spikec.errors import TraceError
 from spikec.frontend.foreign import Layout, Reading
@@ -19,6 +19,11 @@ BATCHES = (2, 3, 5, 4, 7, 1)
 """Samples that a network whose batch is left open is recorded with."""
 MOST_STEPS = 4096
 DEFAULT_STEPS = 4
+WORDS: Mapping[Layout, str] = {
+    "TBX": "axis 0 is time, axis 1 the batch",
+    "BTX": "axis 0 is the batch, axis 1 time",
+    "BX": "axis 0 is the batch, and there is no time",
+}
 MEND = "say where time and batch are: --layout TBX, BTX or BX"
 
 
@@ -33,6 +38,7 @@ class Way:
         recorded: T and B of each recording: two where something is left open, which must give the same graph.
         replayed: T and B of each replay.
         remarks: what was assumed.
+        others: layouts that could be asked for in its place.
     """
 
     layout: Layout
@@ -41,6 +47,12 @@ class Way:
     recorded: tuple[tuple[int, int], ...]
     replayed: tuple[tuple[int, int], ...]
     remarks: tuple[str, ...]
+    others: tuple[Layout, ...] = ()
+
+    @property
+    def seen(self) -> str:
+        """How the input was read, in words."""
+        return f"{self.layout} ({WORDS[self.layout]})"
 
 
 def ways_of(source: Source, steps: tuple[Step, ...], reading: Reading) -> tuple[Way, ...]:
@@ -63,10 +75,28 @@ def ways_of(source: Source, steps: tuple[Step, ...], reading: Reading) -> tuple[
     layouts = (reading.layout,) if reading.layout is not None else tuple(LAYOUTS)
     found_ways = [way for layout in layouts for way in _way(source, sizes, layout, length, reading)]
     if not found_ways:
-        said = ", ".join(map(_said, sizes))
-        found = f"an input of sizes [{said}] to neurons of {_said(length) if length is not None else 'no'} steps"
-        raise TraceError(found, where=f"input '{source.signature.given[0]}'", expected=EXPECTED, mend=MEND)
-    return tuple(found_ways)
+        raise _unseen(source, sizes, length, reading)
+    fits = [layout for layout in LAYOUTS if _fits(source, sizes, layout, length, reading)]
+    return tuple(replace(way, others=tuple(other for other in fits if other != way.layout)) for way in found_ways)
+
+
+def _fits(source: Source, sizes: tuple[Size, ...], layout: Layout, length: Size | None, reading: Reading) -> bool:
+    """Whether the layout could be asked for."""
+    try:
+        return any(True for _ in _way(source, sizes, layout, length, replace(reading, layout=layout)))
+    except TraceError:
+        return False
+
+
+def _unseen(source: Source, sizes: tuple[Size, ...], length: Size | None, reading: Reading) -> TraceError:
+    """Why no layout fits the input, or not the one that was asked for."""
+    steps = "no steps, since it has none that is known" if length is None else f"{_said(length)} steps"
+    found = f"an input of sizes [{', '.join(map(_said, sizes))}] to neurons of {steps}"
+    where, mend = f"input '{source.signature.given[0]}'", MEND
+    if reading.layout is not None:
+        found += f", read as {reading.layout} ({WORDS[reading.layout]})"
+        mend = f"--layout {' or '.join(other for other in LAYOUTS if other != reading.layout)}"
+    return TraceError(found, where=where, expected=EXPECTED, mend=mend)
 
 
 def _lengths(source: Source, steps: tuple[Step, ...]) -> Iterator[Size]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from passes.time_mean_last import TimeMeanLast
+from passes.time_reductions_last import TimeReductionsLast
 from spikec.backend.lava.environment import LavaPython, find
-from spikec.backend.lava.writer import RUNTIME
+from spikec.backend.lava.program import SHIPPED
 from spikec.errors import ToolchainError
 from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
 from spikec.ir.builder import GraphBuilder
@@ -41,8 +41,8 @@ CONVENTIONS = {
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files that an export carries, importable as they are in its folder."""
-    monkeypatch.syspath_prepend(str(RUNTIME))
-    return RUNTIME
+    monkeypatch.syspath_prepend(str(SHIPPED))
+    return SHIPPED
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ def lava() -> LavaPython:
 @pytest.fixture
 def every_op() -> Graph:
     """Each carried op at least once, with live neurons between them and a residual add."""
-    return TimeMeanLast()(graph_of_every_op())  # as the target's pipeline leaves it
+    return TimeReductionsLast()(graph_of_every_op())  # as the target's pipeline leaves it
 
 
 @pytest.fixture

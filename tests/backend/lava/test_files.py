@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from passes.time_mean_last import TimeMeanLast
+from passes.time_reductions_last import TimeReductionsLast
 from spikec.backend.arrays import write_arrays
 from spikec.backend.export import write_export
+from spikec.backend.lava.program import SHIPPED
 from spikec.backend.lava.reader import read
-from spikec.backend.lava.writer import CARRIED, RUNTIME, write
+from spikec.backend.lava.writer import CARRIED, write
 from spikec.backend.protocol import peel
 from spikec.backend.registry import load
 from spikec.errors import ModelFileError, OutputError, UnsupportedOp
@@ -41,7 +42,7 @@ def test_reads_back_every_convention_and_weight(
     tmp_path: Path, every_op: Graph, every_convention: Graph, fixed_point: Graph
 ) -> None:
     for name, graph in {"ops": every_op, "conventions": every_convention, "integers": fixed_point}.items():
-        written = TimeMeanLast()(graph)
+        written = TimeReductionsLast()(graph)
         write(written, tmp_path / name)
         back = read(tmp_path / name)
         assert back.text() == written.text()
@@ -50,19 +51,19 @@ def test_reads_back_every_convention_and_weight(
 
 
 def test_one_set_of_ops_in_writer_and_runtime() -> None:
-    source = (RUNTIME / "spikec_lava" / "network.py").read_text()
+    source = (SHIPPED / "spikec_lava" / "network.py").read_text()
     table = source[source.index("PROCESSES = {") : source.index("\n}\n")]
     assert sorted(re.findall(r'^    "(\w+)":', table, re.MULTILINE)) == sorted(op.mnemonic for op in CARRIED)
 
 
 def test_a_linear_after_the_mean_is_refused_with_the_mend() -> None:
-    with pytest.raises(UnsupportedOp, match="time-mean-last"):
+    with pytest.raises(UnsupportedOp, match="time-reductions-last"):
         peel(small(), "lava")
 
 
 def test_what_is_once_inside_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedOp, match=r"lava.*\n  stem +linear +is computed once") as caught:
-        peel(TimeMeanLast()(small(hidden_once=True)), "lava")
+        peel(TimeReductionsLast()(small(hidden_once=True)), "lava")
     assert {offender.path for offender in caught.value.offenders} == {"stem", "repeat"}
 
 
@@ -83,7 +84,7 @@ def test_an_op_without_a_process_is_refused_with_its_module_path(tmp_path: Path)
 
 def export(folder: Path) -> None:
     """As the exporter calls the writer: the folder is whole or not there."""
-    write_export(load("lava"), TimeMeanLast()(small()), folder, data={"x": np.ones((1, 4))})
+    write_export(load("lava"), TimeReductionsLast()(small()), folder, data={"x": np.ones((1, 4))})
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
@@ -105,13 +106,13 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest
 
 def test_two_writes_give_the_same_bytes(tmp_path: Path) -> None:
     for name in "ab":
-        write(TimeMeanLast()(small()), tmp_path / name)
+        write(TimeReductionsLast()(small()), tmp_path / name)
     for path in (tmp_path / "a").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
 
 
 def test_a_weight_changed_in_the_file_is_read_as_changed(tmp_path: Path) -> None:
-    graph = TimeMeanLast()(small())
+    graph = TimeReductionsLast()(small())
     write(graph, tmp_path / "out")
     with np.load(tmp_path / "out" / "weights.npz") as stored:
         arrays = {name: stored[name].copy() for name in stored.files}
@@ -145,7 +146,7 @@ def test_an_edge_changed_in_the_file_is_read_as_changed(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_says_the_impossible_is_refused(tmp_path: Path, change: object) -> None:
-    write(TimeMeanLast()(small()), tmp_path / "out")
+    write(TimeReductionsLast()(small()), tmp_path / "out")
     edit(tmp_path / "out", change)
     with pytest.raises(ModelFileError, match="out"):
         read(tmp_path / "out")
@@ -153,7 +154,7 @@ def test_a_file_that_says_the_impossible_is_refused(tmp_path: Path, change: obje
 
 @pytest.mark.parametrize("name", ["network.json", "weights.npz"])
 def test_a_missing_or_truncated_file_is_refused(tmp_path: Path, name: str) -> None:
-    write(TimeMeanLast()(small()), tmp_path / "out")
+    write(TimeReductionsLast()(small()), tmp_path / "out")
     path = tmp_path / "out" / name
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ModelFileError, match=re.escape(name)):

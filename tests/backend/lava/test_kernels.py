@@ -102,3 +102,18 @@ def test_delay_by_element(state: ModuleType) -> None:
         seen.append(delay.read().tolist())
         delay.advance()
     assert seen == [[1, 0, 0], [2, 1, 0], [3, 2, 1], [4, 3, 2]]
+
+
+def test_a_state_in_fixed_point_ends_where_it_cannot_be_held(state: ModuleType) -> None:
+    def membrane(drive: float, held: str) -> float:
+        neuron = state.Neuron((2,), v_threshold=1e9, reset="none", state=held)
+        neuron.step(np.array([0.0, drive]))
+        return float(neuron.v[1])
+
+    assert [membrane(drive, "int(8,1.0)") for drive in (127.0, -128.0)] == [127.0, -128.0]
+    assert membrane(63.5, "int(8,0.5)") == 63.5
+    for drive, held in ((128.0, "int(8,1.0)"), (-129.0, "int(8,1.0)"), (64.0, "int(8,0.5)")):
+        with pytest.raises(OverflowError, match="beyond"):
+            membrane(drive, held)
+    with pytest.raises(OverflowError, match="no whole multiple"):
+        membrane(1.25, "int(8,0.5)")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from passes.time_mean_last import TimeMeanLast
+from passes.time_reductions_last import TimeReductionsLast
 from spikec.backend.lava.environment import LavaPython
 from spikec.backend.lava.execute import execute
 from spikec.backend.lava.writer import write
@@ -24,7 +24,7 @@ Drive = Callable[[Graph, int], dict[str, np.ndarray]]
 
 
 def assert_lava_is_the_interpreter(graph: Graph, folder: Path, data: dict, lava: LavaPython) -> None:
-    written = TimeMeanLast()(graph)
+    written = TimeReductionsLast()(graph)
     write(written, folder)
     ran = execute(folder, data, graph.steps, python=lava, timeout_s=120)
     neurons = [node.name for node in written.nodes_of(LIF, IF)]

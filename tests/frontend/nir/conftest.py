@@ -81,8 +81,10 @@ def values() -> Callable[..., Arrays]:
 
     def run(graph: object, x: np.ndarray, keep: Iterable[str] | None = None) -> Arrays:
         keep = list(graph.outputs) if keep is None else list(keep)
-        (entry,) = graph.inputs
-        found = Interpreter().run(graph, {entry: x}, x.shape[0], keep=keep)
+        data = x if isinstance(x, dict) else dict.fromkeys(graph.inputs, x)
+        assert len(data) == len(graph.inputs)
+        assert isinstance(x, dict) or len(data) == 1, "several inputs have data of their own"
+        found = Interpreter().run(graph, data, len(next(iter(data.values()))), keep=keep)
         return {name: found[name].numpy() for name in keep}
 
     return run
@@ -97,7 +99,7 @@ def reference() -> Callable[..., Arrays]:
 def simulate(
     nodes: Mapping[str, nir.NIRNode],
     edges: Edges,
-    x: np.ndarray,
+    x: np.ndarray | Arrays,
     dt: float,
     late: Edges = (),
     integrator: str = "euler",
@@ -107,14 +109,15 @@ def simulate(
     Args:
         nodes: of the graph, subgraphs under joined names.
         edges: between them.
-        x: what the one Input is given, [T, B, *shape].
+        x: what the one Input is given, or each by its name, [T, B, *shape].
         dt: seconds a step.
         late: edges that take what their source gave a step ago.
         integrator: 'euler' or 'exponential'.
     """
     run = Stepping(nodes, edges, dt, set(late), integrator)
-    for frame in x:
-        run.step(frame)
+    given = x if isinstance(x, dict) else {name: x for name, node in nodes.items() if isinstance(node, nir.Input)}
+    for frames in zip(*given.values(), strict=True):
+        run.step(dict(zip(given, frames, strict=True)))
     return {name: np.stack(history) for name, history in run.past.items()}
 
 
@@ -127,8 +130,9 @@ class Stepping:
         self.past: dict[str, list[np.ndarray]] = {name: [] for name in nodes}
         self.states: dict[str, Arrays] = {name: {} for name in nodes}
 
-    def step(self, frame: np.ndarray) -> None:
-        self.frame, self.now = frame, {}
+    def step(self, frames: Arrays) -> None:
+        self.frames, self.now = frames, {}
+        self.samples = len(next(iter(frames.values())))
         for name in self.nodes:
             self.give(name)
         for name, value in self.now.items():
@@ -138,7 +142,7 @@ class Stepping:
         if name not in self.now:
             node = self.nodes[name]
             if isinstance(node, nir.Input) and not self.into[name]:
-                self.now[name] = self.frame
+                self.now[name] = self.frames[name]
             elif isinstance(node, nir.Delay) and node.delay.any():
                 self.now[name] = self.delayed(name, np.rint(node.delay / self.dt).astype(int))
             else:
@@ -151,11 +155,11 @@ class Stepping:
 
     def before(self, name: str, steps: int) -> np.ndarray:
         shape = np.array(self.nodes[name].output_type["output"])
-        return self.past[name][-steps] if steps <= len(self.past[name]) else np.zeros((len(self.frame), *shape))
+        return self.past[name][-steps] if steps <= len(self.past[name]) else np.zeros((self.samples, *shape))
 
     def delayed(self, name: str, steps: np.ndarray) -> np.ndarray:
         assert steps.min() >= 1, "the oracle knows Delays of nothing, and of a step and more"
-        heard = np.zeros((len(self.frame), *steps.shape))
+        heard = np.zeros((self.samples, *steps.shape))
         for step in np.unique(steps):
             heard = np.where(steps == step, sum(self.before(a, step) for a in self.into[name]), heard)
         return heard

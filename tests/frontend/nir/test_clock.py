@@ -66,7 +66,9 @@ def test_a_step_that_the_metadata_state_is_taken(written, dt):
 @pytest.mark.parametrize("dt", ["soon", -1.0, 0.0, float("nan"), np.ones(3)])
 def test_a_step_that_is_none_is_not_taken_from_the_metadata(written, dt):
     nodes, edges = between(lif())
-    assert read(written(nodes, edges, metadata={"dt": dt})).facts["dt"] == 1e-4
+    found = read(written(nodes, edges, metadata={"dt": dt}))
+    assert found.facts["dt"] == 1e-4
+    assert said(found, "the dt that metadata state is not taken: it is no number of seconds above 0: /")
 
 
 def test_metadata_that_state_several_steps_are_refused_unless_one_is_asked_for(written):

@@ -1,5 +1,7 @@
 """Cycles: where a step passes, against NIR's equations with exactly that edge delayed, and no other."""
 
+import itertools
+
 import nir
 import numpy as np
 import pytest
@@ -129,6 +131,15 @@ def test_layers_that_are_recurrent_each_for_itself_and_together(equal):
     edges = [("input", "a"), ("a", "aa"), ("aa", "a"), ("a", "ab"), ("ab", "b"), ("b", "bb"), ("bb", "b")]
     edges += [("b", "ba"), ("ba", "a"), ("b", "output")]
     equal(nodes, edges, [("a", "aa"), ("b", "bb"), ("b", "ba")])
+
+
+def test_of_many_edges_that_lead_back_the_first_are_said_and_how_many_more(taken):
+    nodes = {**ends(), **{f"n{k}": lif() for k in range(40)}}
+    names = ["input", *(f"n{k}" for k in range(40)), "output"]
+    found = taken(nodes, [*itertools.pairwise(names), *((name, name) for name in names[1:-1])])
+    said = [remark for remark in found.remarks if "a cycle without a Delay" in remark]
+    assert len(said) == 32
+    assert "cycles without a Delay: 8 more edges give what was given a step ago" in found.remarks
 
 
 def test_weights_that_others_hear_as_well_are_delayed_behind_them(equal):

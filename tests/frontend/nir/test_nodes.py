@@ -322,6 +322,23 @@ REFUSED = {
         UnsupportedOp,
         r"\[5\] do not fit \[6\]",
     ),
+    "time constants of another shape": (
+        nir.LIF(*(full(value, (5,)) for value in (4 * DT, 4.0, 0.0, 0.8, 0.0))),
+        UnsupportedOp,
+        r"time constants of shape \[5\] do not fit \[6\]",
+    ),
+    "whole numbers that no float64 is": (nir.Linear(np.full((6, 6), 2**53 + 1)), ModelFileError, "int64 that no float"),
+    "the greatest of whole numbers": (
+        nir.Linear(np.full((6, 6), 2**64 - 1, np.uint64)),
+        ModelFileError,
+        "uint64 that no float",
+    ),
+    "a bias of zeros for other channels": (
+        conv1d(matrix(4, 3, 2), bias=np.zeros(5)),
+        UnsupportedOp,
+        r"its weight is \[4, 3, 2\], its bias \[5\]",
+    ),
+    "a bias of one zero": (conv2d(matrix(4, 3, 2, 2), bias=np.zeros(())), UnsupportedOp, r"its bias \[\]"),
     "factors that NIR would not broadcast": (nir.Scale(np.arange(1.0, 4.0)), UnsupportedOp, r"\[3\] do not fit \[6\]"),
     "a matrix of another width": (nir.Linear(matrix(4, 5)), UnsupportedOp, "last axis 5 expected"),
     "matrices for other vectors": (nir.Linear(matrix(2, 4, 6)), UnsupportedOp, "weight is"),

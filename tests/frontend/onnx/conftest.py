@@ -1,6 +1,10 @@
-"""Small ONNX models, read and compared with onnx's own reference evaluator."""
+"""Small ONNX models, read and compared with onnx's own reference evaluator; and networks as torch exports them."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +97,26 @@ def node() -> Callable[..., onnx.NodeProto]:
 @pytest.fixture
 def ops() -> Callable[[Graph], list[str]]:
     return lambda graph: [node.op.mnemonic for node in graph.nodes]
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Iterator[Callable[..., Taken]]:
+    """Exports a module on some arguments, and reads the file."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+    def make(network, arguments, *, dynamo, opened=True, inputs=("x",), outputs=("y",), steps=None) -> Taken:
+        path = tmp_path / "network.onnx"
+        names = {"input_names": list(inputs), "output_names": list(outputs)}
+        if opened and dynamo:
+            names["dynamic_shapes"] = tuple({0: torch.export.Dim("batch")} for _ in arguments)
+        elif opened:
+            names["dynamic_axes"] = {name: {0: "batch"} for name in inputs}
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            torch.onnx.export(network.eval(), tuple(arguments), path, dynamo=dynamo, **names)
+        return read(path, Reading(steps=steps))
+
+    logging.disable(logging.WARNING)
+    yield make
+    logging.disable(logging.NOTSET)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spikec.errors import UnsupportedOp
-from spikec.frontend.pt2.operators import CHECKS, NOT_OF_TENSORS, OPERATORS, UNROLLED
+from spikec.frontend.pt2.operators import ACTIVATION, CHECKS, NOT_OF_TENSORS, OPERATORS, UNROLLED
 from spikec.frontend.pt2.rewriting import STACKED
 from spikec.snn.neuron import LIFNeuron
 
@@ -54,6 +54,16 @@ class Many(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         own = Own(self)
         return tuple(case(x, own) for case in self.cases.values())
+
+
+def chosen(test: Callable[[Tensor, Tensor], Tensor]) -> Case:
+    """x times what is chosen among the network's own numbers by a comparison of them."""
+
+    def case(x: Tensor, w: Own) -> Tensor:
+        middle = A.mean.dim(w.bias, [0], True)
+        return A.mul.Tensor(x, A.where.self(test(w.bias, middle), w.bias, A.neg.default(w.bias)))
+
+    return case
 
 
 ON_MAPS: dict[str, Case] = {
@@ -148,6 +158,21 @@ ON_ROWS: dict[str, Case] = {
     "zeros_like.default": lambda x, w: A.add.Tensor(x, A.zeros_like.default(x)),
     "ones_like.default": lambda x, w: A.add.Tensor(x, A.ones_like.default(x)),
     "full_like.default": lambda x, w: A.mul.Tensor(x, A.full_like.default(x, 0.75)),
+    "zeros.default": lambda x, w: A.add.Tensor(x, A.zeros.default([6, 4])),
+    "new_zeros.default": lambda x, w: A.add.Tensor(x, A.new_zeros.default(x, [4])),
+    "ones.default": lambda x, w: A.add.Tensor(x, A.ones.default([x.shape[0], 1, 4])),
+    "new_ones.default": lambda x, w: A.add.Tensor(x, A.new_ones.default(w.bias, [6, 1])),
+    "full.default": lambda x, w: A.mul.Tensor(x, A.full.default([6, 4], 0.75)),
+    "new_full.default": lambda x, w: A.mul.Tensor(x, A.new_full.default(x, [4], -1.5)),
+    "gt.Scalar": chosen(lambda b, m: A.gt.Scalar(b, 0.75)),
+    "ge.Scalar": chosen(lambda b, m: A.ge.Scalar(b, 0.75)),
+    "lt.Scalar": chosen(lambda b, m: A.lt.Scalar(b, 0.75)),
+    "le.Scalar": chosen(lambda b, m: A.le.Scalar(b, 0.75)),
+    "gt.Tensor": chosen(lambda b, m: A.gt.Tensor(b, m)),
+    "ge.Tensor": chosen(lambda b, m: A.ge.Tensor(b, m)),
+    "lt.Tensor": chosen(lambda b, m: A.lt.Tensor(b, m)),
+    "le.Tensor": chosen(lambda b, m: A.le.Tensor(b, m)),
+    "where.self": chosen(lambda b, m: A.gt.Tensor(m, b)),
     "sigmoid.default": lambda x, w: A.mul.Tensor(x, A.sigmoid.default(w.bias)),
     "reciprocal.default": lambda x, w: A.mul.Tensor(x, A.reciprocal.default(w.bias)),
     "sqrt.default": lambda x, w: A.mul.Tensor(x, A.sqrt.default(w.bias)),
@@ -252,6 +277,8 @@ def test_what_is_not_taken_is_listed_whole_with_the_modules_path(door) -> None:
     assert set(REFUSED) - set(LATER) <= set(found)
     assert {offender.path for offender in found.values()} == {"inner"}
     assert found["aten.ge.Scalar"].reason == UNROLLED
+    assert found["aten.relu.default"].reason == ACTIVATION
+    assert "LIFNeuron of spikec" in str(caught.value)
     assert found["aten.to.dtype"].reason == "a conversion to float16 in a network of float32"
 
 

@@ -1,6 +1,10 @@
 """What has a state between the steps of one sample: neurons and delays."""
 
+import re
+
 import numpy as np
+
+FIXED_POINT = re.compile(r"int\((\d+),([0-9.e+-]+)\)")
 
 
 class Neuron:
@@ -16,7 +20,8 @@ class Neuron:
     v = h                                       reset 'none'
 
     With reset_delay the state carried on is h, and a spike resets the next step: a hard reset before its leak, a soft
-    one after it. For `refractory` steps after a spike the neuron stays at v_reset and does not fire.
+    one after it. For `refractory` steps after a spike the neuron stays at v_reset and does not fire. `state` is the
+    fixed point that holds h, such as 'int(24,1.0)'; what it cannot hold is an OverflowError.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class Neuron:
         reset_delay=False,
         rounding="none",
         refractory=0,
+        state=None,
     ):
         self.shape = tuple(shape)
         self.v_threshold = v_threshold
@@ -49,6 +55,7 @@ class Neuron:
         self.decay_input = decay_input
         self.reset_delay = reset_delay
         self.refractory = refractory
+        self.state = state
         self.begin()
 
     def begin(self):
@@ -63,6 +70,8 @@ class Neuron:
         h = self.charged(np.where(self.fired, self.v_reset, self.v) if late and self.kind == "hard" else self.v, x)
         if late and self.kind == "soft":
             h = h - self.fired * self.v_threshold
+        if self.state is not None:
+            check_held(self.state, h)
         q = self.fires(h, self.v_threshold)
         if self.refractory:
             awake = self.resting == 0
@@ -81,6 +90,16 @@ class Neuron:
         if self.decay_input:
             return v + (x - (v - self.v_leak)) / self.tau
         return v - (v - self.v_leak) / self.tau + x
+
+
+def check_held(state, h):
+    """Checks that the fixed point `state` holds h: OverflowError, in range or as a whole multiple of its scale."""
+    bits, scale = FIXED_POINT.fullmatch(state).groups()
+    unit, most = float(scale), 2 ** (int(bits) - 1)
+    if not (-most <= h.min() / unit and h.max() / unit <= most - 1):
+        raise OverflowError(f"the membrane reaches {h.min():g} to {h.max():g}, beyond {state}")
+    if np.any(np.fmod(h, unit)):
+        raise OverflowError(f"the membrane is no whole multiple of the unit of {state}")
 
 
 RESETS = {

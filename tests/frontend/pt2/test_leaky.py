@@ -1,0 +1,93 @@
+"""snnTorch's Leaky, which an export leaves as arithmetic and comparisons, put together again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from spikec.errors import TraceError, UnsupportedOp
+from spikec.frontend.pt2 import neurons
+from spikec.frontend.pt2.unrolled import LEAKY
+from spikec.ir.neurons import LIF
+
+
+class Leaks(nn.Module):
+    """A loop over time around snnTorch's Leaky, its membrane explicit or hidden, or a neuron like it."""
+
+    def __init__(self, cell: nn.Module, *, hidden: bool = False) -> None:
+        super().__init__()
+        self.fc, self.cell, self.hidden = nn.Linear(4, 6), cell, hidden
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes, v = [], None if self.hidden else self.cell.init_leaky()
+        for t in range(4):
+            drive = self.fc(x[t])
+            q, v = (self.cell(drive), None) if self.hidden else self.cell(drive, v)
+            spikes.append(q)
+        return torch.stack(spikes)
+
+
+@pytest.mark.parametrize("core", [False, True], ids=["aten", "core"])
+@pytest.mark.parametrize("reset", ["subtract", "zero", "none"])
+def test_snntorchs_leaky_is_put_together_again(door, reset: str, core: bool) -> None:
+    module = Leaks(snntorch.Leaky(0.8, threshold=0.2, reset_mechanism=reset))
+    if core and reset == "zero":  # 1 - reset is written otherwise there
+        with pytest.raises(UnsupportedOp, match="exported step by step as a comparison"):
+            door.taken(module, torch.rand(4, 3, 4), (1,), core)
+        return
+    found = door.equal(module, torch.rand(4, 3, 4), (1,), core)
+    (node,) = [node for node in found.graph.nodes if isinstance(node.op, LIF)]
+    kind = {"subtract": "soft", "zero": "hard", "none": "none"}[reset]
+    assert node.op == LIF(reset=kind, decay_input=False, fires_at=">", reset_delay=True)
+    assert node.scope == "cell"
+    assert 0.1 < float(module(torch.rand(4, 64, 4)).detach().mean()) < 0.9
+
+
+def test_a_leaky_with_a_hidden_membrane_and_a_learnt_beta(door) -> None:
+    module = Leaks(snntorch.Leaky(torch.full((6,), 0.7), threshold=0.2, init_hidden=True, learn_beta=True), hidden=True)
+    found = door.equal(module, torch.rand(4, 3, 4), (1,))
+    assert found.graph.weights["cell.beta"].role.value == "parameter"
+    assert found.graph.weights["cell.beta"].array.shape == (6,)
+
+
+class Odd(nn.Module):
+    """Nearly a Leaky: one thing is another."""
+
+    def __init__(self, odd: str) -> None:
+        super().__init__()
+        self.odd = odd
+        for name, number in (("beta", 0.8), ("threshold", 0.2), ("other", 0.3)):
+            self.register_buffer(name, torch.tensor(number))
+
+    def init_leaky(self) -> None:
+        return None
+
+    def forward(self, x: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+        v = torch.full_like(x, 0.5 if self.odd == "start" else 0.0) if v is None else v
+        told = ((v - (self.other if self.odd == "reset" else self.threshold)) > 0).to(x.dtype)
+        share = self.beta.clamp(0, 2 if self.odd == "clamp" else 1)
+        over = 0.1 if self.odd == "compare" else 0
+        v = share * v + x - told * (self.other if self.odd == "taken" else self.threshold)
+        return ((v - self.threshold) > over).to(x.dtype), v
+
+
+@pytest.mark.parametrize("odd", ["", "start", "reset", "clamp", "compare", "taken"])
+def test_what_only_looks_like_a_leaky_is_refused(door, odd: str) -> None:
+    if not odd:
+        door.equal(Leaks(Odd(odd)), torch.rand(4, 3, 4), (1,))
+        return
+    with pytest.raises(UnsupportedOp) as caught:
+        door.taken(Leaks(Odd(odd)), torch.rand(4, 3, 4), (1,))
+    assert {offender.path for offender in caught.value.offenders} == {"cell"}
+
+
+def test_a_leaky_put_together_wrongly_would_be_found(door, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = neurons.NEURONS[LEAKY]
+    wrong = {LEAKY: lambda args: replace(right(args), op=LIF(reset="none", decay_input=False, fires_at=">"))}
+    monkeypatch.setattr("spikec.frontend.pt2.plan.NEURONS", {**neurons.NEURONS, **wrong})
+    with pytest.raises(TraceError, match="something else than the neurons that its comparisons look like"):
+        door.taken(Leaks(snntorch.Leaky(0.8, threshold=0.2)), torch.rand(4, 3, 4), (1,))
