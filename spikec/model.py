@@ -29,6 +29,7 @@ FORMAT = "spikec-model"
 VERSION = 1
 CALIBRATION_SAMPLES = 256
 CALIBRATION_BYTES = 16 * 2**20
+LISTED = 5
 EXPECTED = "a model.pt written by spikec"
 
 
@@ -167,12 +168,47 @@ def load(path: Path) -> Model:
         raise _bad(
             path, f"version {plain.get('version')} of the format", f"write it again with this version ({VERSION})"
         )
+    _check_keys(path, plain)
     try:
         return _model(plain)
     except (GraphError, ModelFileError) as error:
         raise _bad(path, f"its graph, weights or calibration batch are unusable: {error}", "make it again") from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise _bad(path, f"the file is damaged: {type(error).__name__} {error}", "write it again") from error
+
+
+KINDS: Mapping[str, tuple[type, ...]] = {
+    "name": (str,),
+    "graph": (str,),
+    "weights": (dict,),
+    "input": (dict,),
+    "class_names": (list,),
+    "calibration": (dict, NoneType),
+    "counts": (dict, NoneType),
+    "architecture": (dict, NoneType),
+    "provenance": (dict,),
+}
+"""What each key of a file holds, beside format and version."""
+
+
+def _check_keys(path: Path, plain: Mapping[str, object]) -> None:
+    """Raises ModelFileError, naming the keys, where one is missing or holds what it cannot."""
+    missing = [key for key in KINDS if key not in plain]
+    if missing:
+        raise _bad(path, f"its keys lack {', '.join(missing)}", "write it again")
+    wrong = [
+        f"key '{key}' holds a {type(plain[key]).__name__} in the place of a {kinds[0].__name__}"
+        for key, kinds in KINDS.items()
+        if not isinstance(plain[key], kinds)
+    ]
+    wrong += [
+        f"key 'weights.{name}' holds a {type(weight).__name__} in the place of a dict"
+        for name, weight in (plain["weights"].items() if isinstance(plain["weights"], dict) else ())
+        if not isinstance(weight, dict)
+    ]
+    if wrong:
+        more = f", and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
+        raise _bad(path, f"the file is damaged: {', '.join(wrong[:LISTED])}{more}", "write it again")
 
 
 def _read(path: Path) -> Any:  # Any: plain data and tensors

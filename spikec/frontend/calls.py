@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spikec.errors import GraphError, TraceError
+from spikec.frontend.feedback import Feedback
 from spikec.frontend.fire import fire_all, fire_step
 from spikec.frontend.neurons.leaf import Leaf
 from spikec.frontend.neurons.table import maker_of
@@ -20,8 +21,8 @@ Incoming = Mapping[str, object]
 
 
 @contextmanager
-def followed_modules(model: nn.Module, recorder: Recorder) -> Iterator[None]:
-    """Module paths pushed and popped around every call; neurons recorded as nodes.
+def followed_modules(model: nn.Module, recorder: Recorder, feedback: Feedback) -> Iterator[None]:
+    """Module paths pushed and popped around every call; neurons recorded as nodes, on what is fed back to them too.
 
     Raises:
         TraceError: a module hides what it computes.
@@ -32,7 +33,7 @@ def followed_modules(model: nn.Module, recorder: Recorder) -> Iterator[None]:
             raise TraceError("TorchScript hides what it computes", where=f"module '{path}'", mend="give the module")
         maker = maker_of(module)
         if maker is not None:
-            call = NeuronCalls(recorder, path, module, maker)
+            call = NeuronCalls(recorder, feedback, path, module, maker)
             handles.append(module.register_forward_pre_hook(call.enter, with_kwargs=True))
             # before the network's own hooks, which are no part of the neuron
             handles.append(module.register_forward_hook(call.leave, with_kwargs=True, prepend=True))
@@ -63,19 +64,24 @@ class NeuronCalls:
 
     Args:
         recorder: of the run.
+        feedback: of the run.
         path: of the module.
         module: the neuron.
         maker: gives its leaf.
     """
 
-    def __init__(self, recorder: Recorder, path: str, module: nn.Module, maker: Callable[[], Leaf]) -> None:
-        self.recorder, self.path, self.maker = recorder, path, maker
+    def __init__(
+        self, recorder: Recorder, feedback: Feedback, path: str, module: nn.Module, maker: Callable[[], Leaf]
+    ) -> None:
+        self.recorder, self.feedback, self.path, self.maker = recorder, feedback, path, maker
         self.leafless = next(module.children(), None) is None
         self._leaf: Leaf | None = None
         self._incoming: list[Incoming] = []
 
-    def enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # Any: forward's
-        """Before the call: takes down the states from which it starts."""
+    def enter(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:  # Any: forward's
+        """Before the call: takes down the states from which it starts, and gives what it is to be called with."""
         r = self.recorder
         r.scopes.append((self.path, self.leafless))
         try:
@@ -85,8 +91,11 @@ class NeuronCalls:
             where = ", ".join(dict.fromkeys(filter(None, (place, error.where))))
             r.refuse(TraceError(error.found, where=where, expected=error.expected, mend=error.mend))
             leaf = None
+        if leaf is not None and leaf.stepped and args:
+            args = (*self.feedback.taken(self.path, args[:1]), *args[1:])
         self._incoming.append(incoming(module, leaf, args, kwargs) if leaf is not None else {})
         r.hidden += 1
+        return args, kwargs
 
     def leave(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any

@@ -18,7 +18,7 @@ the sum, and if that fails for the other. And what comes back may be no spikes o
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -77,8 +77,8 @@ class Feedback:
         self._sources: dict[Spot, str] = {}
         self._open: set[Spot] = set()
 
-    def taken(self, func: Callable[..., Any], args: Sequence[Any]) -> list[Any]:  # Any: torch
-        """The arguments of a function that is about to be run, with what is fed back to it known as such."""
+    def taken(self, func: object, args: Sequence[Any]) -> list[Any]:  # Any: torch
+        """The arguments of a function (or of a neuron, by its path) to be run, what is fed back to it known as such."""
         tensors = [value for value in flat(args) if isinstance(value, Tensor)]
         place = count()
 

@@ -132,7 +132,8 @@ def key_of(value: Given | None) -> Hashable:
 
 def numbers_of(tensor: Tensor) -> NDArray[np.generic]:
     """The tensor's numbers as an array; half precision, which is exact in float32, as that."""
-    tensor = tensor.detach().cpu()
-    if tensor.dtype in (torch.float16, torch.bfloat16):
-        tensor = tensor.float()
-    return tensor.numpy() if tensor.is_floating_point() else tensor.double().numpy()
+    with torch._C.DisableTorchFunction():  # what is followed is what the network does, not this
+        tensor = tensor.detach().cpu()
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            tensor = tensor.float()
+        return tensor.numpy() if tensor.is_floating_point() else tensor.double().numpy()

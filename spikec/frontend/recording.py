@@ -126,7 +126,7 @@ def _record(
     view = View(builder.input(asked.name, kind), kind.shape, input_dims(asked.layout, len(kind.shape)), sizes)
     x = r.watch(torch.rand(view.torch_shape).to(r.dtype), view)
     feedback = Feedback(r, known, fed_back)
-    with torch.no_grad(), uncompiled(), followed_modules(model, r), Escapes(r), Mode(r, feedback):
+    with torch.no_grad(), uncompiled(), followed_modules(model, r, feedback), Escapes(r), Mode(r, feedback):
         y = _called(r, model, x)
     _raise_all(r)
     _take_outputs(r, y, _forward_of(model))

@@ -190,7 +190,13 @@ def around_the_neuron(m, now, before, membrane):
     return spikes, spikes, membrane
 
 
+def given_to_a_neuron(m, now, before, membrane):
+    spikes, membrane = fired(m, before, membrane)
+    return spikes, m.fc(now), membrane
+
+
 STEPS = {
+    given_to_a_neuron: ["delay", "lif", "linear"],
     of_the_change: ["delay", "scale", "add", "linear", "lif"],
     of_both_in_one: ["linear", "delay", "concat", "linear", "lif"],
     of_two_steps_spikes: ["linear", "lif", "delay", "add", "linear"],

@@ -10,7 +10,7 @@ from torch import nn
 
 from spikec.errors import TraceError
 
-LIVE = 0.6
+LIVE = 0.5
 """Of the programs, the least share that must be taken, or the test would prove little."""
 
 
@@ -30,7 +30,8 @@ class Program(nn.Module):
             self.body.append(f"v{place} = {self._line(draw, names)}")
             names.append(f"v{place}")
         for cell in range(draw.randint(0, 2)):
-            drive = f"m.layers[{draw.randrange(3)}]({draw.choice(names)}) + now"
+            taken = draw.choice(names)
+            drive = draw.choice((taken, f"m.layers[{draw.randrange(3)}]({taken}) + now"))
             self.body.append(f"s{cell}, held[{cell}] = m.cells[{cell}]({drive}, held[{cell}])")
             self.body.append(f"s{cell} = s{cell}.to(x.dtype)  # snnTorch's are fp32")
             names.append(f"s{cell}")

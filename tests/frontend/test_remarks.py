@@ -1,6 +1,8 @@
 """What is said of a network beside its graph."""
 
+import pytest
 import torch
+from spikingjelly.activation_based.neuron import ParametricLIFNode
 from torch import nn
 
 from spikec.frontend import tracer
@@ -15,3 +17,14 @@ def test_a_parameter_that_is_read_as_a_number_is_used_and_said_to_be_frozen(net)
     assert said == "1 of the network's parameters are read as numbers, which the graph holds as constants: gain"
     (unused,) = (remark for remark in found.remarks if "never used" in remark)
     assert "gain" not in unused
+
+
+@pytest.mark.parametrize(
+    "neuron",
+    [ParametricLIFNode(2.0, step_mode="m"), ParametricLIFNode(1.5, v_reset=None, decay_input=False, step_mode="m")],
+)
+def test_a_learnt_number_of_a_neuron_is_a_weight_and_nothing_is_said_of_it(neuron):
+    network = nn.Sequential(nn.Linear(4, 4), neuron).eval()
+    found = tracer.traced(network, (4,), layout="TBX", steps=3)
+    assert found.remarks == (tracer.STATEFUL,)
+    assert found.graph.parameters == sum(p.numel() for p in network.parameters()) == 21

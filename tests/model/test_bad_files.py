@@ -201,3 +201,31 @@ def test_a_changed_weight_is_told_by_its_checksum(model, saved):
     at = whole.index(np.asarray(1.1).tobytes())
     saved.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     refused(saved, "checksum")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("graph", None, "key 'graph' holds a NoneType in the place of a str"),
+        ("weights", [1], "key 'weights' holds a list in the place of a dict"),
+        ("calibration", 3, "key 'calibration' holds a int in the place of a dict"),
+        ("provenance", "x", "key 'provenance' holds a str in the place of a dict"),
+    ],
+)
+def test_a_key_that_holds_what_it_cannot_is_named(key, value, said, saved, tmp_path):
+    plain = torch.load(saved, weights_only=True)
+    torch.save({**plain, key: value}, tmp_path / "odd.pt")
+    refused(tmp_path / "odd.pt", said)
+
+
+def test_keys_that_are_missing_are_named(saved, tmp_path):
+    plain = torch.load(saved, weights_only=True)
+    torch.save({key: value for key, value in plain.items() if key not in ("input", "counts")}, tmp_path / "odd.pt")
+    refused(tmp_path / "odd.pt", "its keys lack input, counts")
+
+
+def test_weights_that_are_none_are_named(saved, tmp_path):
+    plain = torch.load(saved, weights_only=True)
+    name = next(iter(plain["weights"]))
+    torch.save({**plain, "weights": {**plain["weights"], name: None}}, tmp_path / "odd.pt")
+    refused(tmp_path / "odd.pt", f"key 'weights.{name}' holds a NoneType")

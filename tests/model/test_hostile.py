@@ -261,11 +261,11 @@ def text(key: str, value: object) -> Callable[[dict[str, object]], object]:
 TOLD = {
     "a name that steers a terminal": (text("name", "\x1b[31mred"), "names or remarks"),
     "a name of two lines": (text("name", "a\nb"), "names or remarks"),
-    "a number as the name": (text("name", 7), "names or remarks"),
+    "a number as the name": (text("name", 7), "key 'name' holds a int"),
     "numbers as class names": (text("class_names", [1, 2]), "names or remarks"),
     "provenance as a list": (text("provenance", [1]), "damaged"),
     "remarks of numbers": (text("provenance", {"remarks": [1]}), "names or remarks"),
-    "an architecture of a word": (text("architecture", "x"), "no dict"),
+    "an architecture of a word": (text("architecture", "x"), "key 'architecture' holds a str"),
     "an input of another shape": (lambda plain: plain["input"].update(shape=[9]), r"an input InputSpec\(shape=\(9,\)"),
     "an input of another kind": (lambda plain: plain["input"].update(encoder="frames"), "encoder='frames'"),
     "no steps": (lambda plain: plain["input"].update(steps=0), "steps 0"),

@@ -197,10 +197,15 @@ def fires(n, x):
         return levels(n, x)
     drive, k = n.codes[x]
     op, weights, expected, gain = convention(n, kind, k)
-    if expected is None or np.abs(drive).max() > 2**12:
-        return x if expected is not None else refused(n, op, x, weights)
+    if expected is None:
+        return refused(n, op, x, weights)
     q, v = n.lava.neuron_in_integers(drive, **expected)
-    return fired(n, op, x, weights, q, v, gain, k)
+    return fired(n, op, x, weights, q, v, gain, k) if is_held(drive, v, expected) else x
+
+
+def is_held(drive, v, numbers):
+    """Whether 24 bits hold the state, a current (of which a step leaves at most 3/4), and what it is before a reset."""
+    return 64 * (4 * np.abs(drive).max() + numbers["threshold"]) + np.abs(v).max() < 2**23
 
 
 def fired(n, op, x, weights, q, v, gain, k):
@@ -289,18 +294,20 @@ def loop(n, x):
     weight = n.random.normal(-0.1, 0.4, (width, width))
     own, finest = n.lava.codes_of(weight, n.bits)
     unit = max(k, finest)
-    if abs(k - finest) > 12 or np.abs(drive).max() > 2**12:
+    if abs(k - finest) > 12 or np.abs(drive).max() > EXACT:
         return x
     op, weights, expected, gain = convention(n, "lif", unit)
     if expected is None:
         return x
-    back = n.build.feedback(n.build.type(x).with_domain(SPIKE), 1.0, f"back{len(n.codes)}")
-    y = n.build.add(Linear(), back, scope=f"loop{len(n.codes)}", weights={"weight": weight})
     whole = drive << (unit - k)
     for t in range(1, len(drive)):
         q, _ = n.lava.neuron_in_integers(whole[:t], **expected)
         whole[t] += (q[-1] @ own.T) << (unit - finest)
     q, v = n.lava.neuron_in_integers(whole, **expected)
+    if not is_held(whole, v, expected):
+        return x
+    back = n.build.feedback(n.build.type(x).with_domain(SPIKE), 1.0, f"back{len(n.codes)}")
+    y = n.build.add(Linear(), back, scope=f"loop{len(n.codes)}", weights={"weight": weight})
     name = fired(n, op, n.build.add(Add(), x, y, scope=f"sum{len(n.codes)}"), weights, q, v, gain, unit)
     n.build.close(back, name)
     return name

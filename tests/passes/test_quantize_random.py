@@ -61,7 +61,7 @@ def check(seed, before, lava, seen):
 
 def test_integers_equal_the_integer_model(lava):
     seen = Counter()
-    for seed in range(60):
+    for seed in range(80):
         check(seed, BEFORE[seed % len(BEFORE)], lava, seen)
     assert seen["networks"] >= 50
     assert seen["refused"] >= 2

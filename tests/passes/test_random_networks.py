@@ -97,7 +97,7 @@ def origins(graph, value):
 def test_repeats_stand_at_inputs_unless_a_reduction_or_a_constant_is_repeated():
     changed = Counter()
 
-    @settings(max_examples=60, **EXACTLY)
+    @settings(max_examples=120, **EXACTLY)
     @given(random_networks.networks())
     def check(graph):
         passed = run(graph, ["repeat-first"])

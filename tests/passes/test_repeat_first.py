@@ -13,8 +13,8 @@ from spikec.ir.types import TensorType, Timing
 NEURON = {"tau": 2.0, "vth": 1.0}
 
 
-def inside_once(graph):
-    """What is computed once before the last op of a network is per step."""
+def once(graph):
+    """The nodes that are computed once."""
     return [node.name for node in graph.nodes if node.type.timing is Timing.ONCE]
 
 
@@ -240,8 +240,8 @@ def test_names_that_are_taken_are_left_to_their_values(make_graph):
 def test_is_the_inverse_of_hoisting(spikformer, assert_same):
     hoisted = HoistRepeat()(spikformer)
     after = RepeatFirst()(hoisted)
-    assert inside_once(hoisted) == ["stem.0_conv", "stem.0_bn", "time_mean", "head"]
-    assert inside_once(after) == inside_once(spikformer) == ["time_mean", "head"]
+    assert once(hoisted) == ["stem.0_conv", "stem.0_bn", "time_mean", "head"]
+    assert once(after) == once(spikformer) == ["time_mean", "head"]
     assert after.text().replace("image.repeat", "repeat") == spikformer.text()
     assert_same(hoisted, after, exact=True)
     assert HoistRepeat()(after).text().replace("image.repeat", "repeat") == hoisted.text()

@@ -6,7 +6,7 @@ import torch
 from snntorch import utils
 from torch import nn
 
-from spikec.frontend.tracer import trace
+from spikec.frontend.tracer import STATEFUL, trace
 
 OFTEN = (
     "vgg, snnTorch, explicit states",
@@ -46,6 +46,7 @@ def test_the_graph_is_the_network(name, convnets, prove):
     print(f"{name}: {proven}")
     found = {node.op.mnemonic for node in proven.graph.nodes}
     assert found >= set(entry.ops)
+    assert set(proven.remarks) <= {STATEFUL}
     assert not proven.refused
     assert len(proven.rounded) == (1 if entry.domain is convnets.FRAMES else 2)
     assert not any(rounded.beyond for rounded in proven.rounded)

@@ -19,7 +19,7 @@ from hwmodels.registry import load
 from passes.manager import run
 from spikec.cost import Policy
 from spikec.errors import TraceError
-from spikec.frontend.tracer import trace
+from spikec.frontend.tracer import STATEFUL, trace
 from spikec.ir.arithmetic import MatMul, Mul
 from spikec.ir.linear import Conv1d, Conv2d, Linear
 from spikec.ir.neurons import LIF, PLIF, MultiLevelSpike
@@ -128,6 +128,7 @@ def test_a_network_is_its_graph(made, prove, name):
     animal = ZOO[name]
     proven = prove(made(animal.kind), **animal.how)
     print(f"{name}: {proven}")
+    assert set(proven.remarks) <= {STATEFUL}
     assert met(proven.graph, Operand.REAL) == sorted(animal.real)
     assert met(proven.graph, Operand.MULTIBIT) == sorted(animal.several)
     check_quantised(proven, animal, "threshold" if name == "spike-driven-v3" else "lif")
@@ -161,6 +162,7 @@ def test_the_same_with_snntorchs_neurons(made, prove, zoo, name):
     neurons, how = twin(zoo("parts"), name)
     proven = prove(made(ZOO[name].kind, neurons=neurons), **how)
     print(f"{name}, snnTorch: {proven}")
+    assert set(proven.remarks) <= {STATEFUL}
     leaky = LIF(reset="hard", decay_input=False, fires_at=">", reset_delay=True)
     nodes = list(proven.graph.nodes_of(*NEURONS))
     assert {node.op for node in nodes} == {leaky}

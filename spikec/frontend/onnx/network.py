@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -39,6 +40,9 @@ ELEMENTS: Mapping[int, tuple[Kind, Domain]] = {
     onnx.TensorProto.INT16: ("int", Int(-(2**15), 2**15 - 1)),
 }
 """What an input may hold, by the element type of the file."""
+
+OF_BATCH = re.compile(r"\b(?:batch|samples?)\b")
+"""In a refusal: words for what the batch is."""
 
 LISTED = 6
 """Names that a remark lists."""
@@ -120,9 +124,17 @@ class _Walk:
             if isinstance(self.tensors[name], Clipped):
                 self.offences.append(Offender("output", name, clipped_reason(self.tensors[name])))
         if self.offences:
-            raise UnsupportedOp("spikec's IR", self.offences, nodes=len(self.source.operations))
+            raise UnsupportedOp("spikec's IR", self.offences, self.mend(), nodes=len(self.source.operations))
         if self.computed:
             self.drawing.remark(OF_CONSTANTS.format(listed(self.computed)))
+
+    def mend(self) -> str:
+        """What to try where something runs over the batch: it may be another axis than was thought."""
+        if not any(OF_BATCH.search(offence.reason) for offence in self.offences):
+            return ""
+        taken = " and ".join(f"axis {place} of '{name}'" for name, place in self.batching.places.items())
+        other = "where it is another, leave that one open in the export (dynamic_axes, dynamic_shapes)"
+        return f"{taken} was taken for the batch: {other}" if taken else ""
 
     def input(self, port: Port) -> Symbol:
         """The tensor of an input, which is declared."""

@@ -119,5 +119,6 @@ def _baked(source: Source, found: str) -> TraceError:
         found,
         where=str(source.path),
         expected="one network for every batch",
-        mend="take sizes from the input (x.shape), or export with a fixed batch",
+        mend="take sizes from the input as x.shape[0] (of len(x) torch's older exporter makes a number), or export "
+        "with a fixed batch",
     )

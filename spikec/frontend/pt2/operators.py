@@ -178,7 +178,8 @@ REASONS: Mapping[str, str] = {
 NEURON_MEND = (
     "spikec trace --arch takes the neurons of snnTorch and SpikingJelly as the modules that they are; in a .pt2 a "
     "LIFNeuron of spikec or a neuron of SpikingJelly (without run_decompositions) is one operator, and snnTorch's "
-    "Leaky is put together again where it starts from zeros; torch.onnx.export writes files whose comparisons are taken"
+    "Leaky and RLeaky are put together again where they start from zeros; torch.onnx.export writes files whose "
+    "comparisons are taken"
 )
 WRITES = "writes into a tensor"
 WRITES_MEND = "write y = y * mask, or torch.cat, in the place of y[...] = z"

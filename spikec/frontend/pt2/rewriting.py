@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from spikec.frontend.pt2.program import Call, Meta, Named, Value
@@ -15,7 +15,7 @@ TURNED: Mapping[str, tuple[tuple[Value, ...], ...]] = {
 """Operators that swap the axes of a matrix, and what stands behind the tensor then."""
 
 VIEWS = ("aten.view.default", "aten.reshape.default", "aten._unsafe_view.default")
-SPARE = ("aten.cat.default", "aten.expand.default", "aten.view.default", *TURNED)
+SPARE = ("aten.cat.default", "aten.view.default", *TURNED)
 """Operators that are left away where nothing takes what they give."""
 
 STACKED = "cat and view"
@@ -26,17 +26,8 @@ def rewritten(calls: Sequence[Call], outputs: Sequence[str], metas: Mapping[str,
     """The same computation: addmm, mm and bmm of a turned weight as linear, cat and view as one."""
     producers = {name: call for call in calls for name in call.outputs}
     found = [_stack(_linear(_single(call, producers, metas), producers), producers) for call in calls]
-    return live(found, {call.name for call in found if call.target in SPARE}, outputs)
-
-
-def live(calls: Sequence[Call], spare: Set[str], outputs: Sequence[str]) -> tuple[Call, ...]:
-    """The calls without those of the names `spare` that nothing takes."""
-    used, kept = set(outputs), []
-    for call in reversed(calls):
-        if call.name not in spare or not used.isdisjoint(call.outputs):
-            used.update(names_in((*call.args, *call.kwargs.values())))
-            kept.append(call)
-    return tuple(kept[::-1])
+    used = {*outputs, *(name for call in found for name in names_in((*call.args, *call.kwargs.values())))}
+    return tuple(call for call in found if call.target not in SPARE or not used.isdisjoint(call.outputs))
 
 
 def names_in(value: Value) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""snnTorch's Leaky as torch.export leaves it, arithmetic and comparisons of every step, as one node a step again.
+"""snnTorch's Leaky and RLeaky as torch.export leaves them, arithmetic and comparisons, as one node a step again.
 
 With the share b = clamp(beta, 0, 1) and the membrane m of the step before, one step of snnTorch 1.0 is::
 
@@ -7,19 +7,22 @@ With the share b = clamp(beta, 0, 1) and the membrane m of the step before, one 
     h = b m + x                                      reset 'none'
     q = [h - threshold > 0]
 
-Source: `snntorch/_neurons/leaky.py`, 1.0.0. Only these forms are taken, of tensors of the network's own and from a
-membrane of zeros; a program that was rewritten so is compared with the one that was written (`check_rewritten`).
+An RLeaky adds what its spikes come back as, b m + x + r: its node takes the sum of x and r. Its reset 'zero' is none of
+these. Source: `snntorch/_neurons/leaky.py` and `rleaky.py`, 1.0.0. Only these forms are taken, of tensors of the
+network's own and from a membrane of zeros; a program that was rewritten so is compared with the one that was written
+(`check_rewritten`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from spikec.frontend.pt2.filled import fill_of, number_of
 from spikec.frontend.pt2.operators import CHECKS
 from spikec.frontend.pt2.program import Call, Named, Value
-from spikec.frontend.pt2.rewriting import live
+from spikec.frontend.pt2.rewriting import names_in
 
 LEAKY = "unrolled Leaky"
 """How a step is called: of x, the membrane before, beta, the threshold and the reset; it gives spikes and membrane."""
@@ -59,6 +62,7 @@ class _Reader:
     Args:
         producers: the node that gives each tensor.
         own: the network's own tensors.
+        uses: how often each tensor is taken, or given as an output.
         beats: the steps that were found, by their membranes.
         seen: nodes that a step is made of, by their names.
         odd: tensors that steps start from and that are neither zeros nor a step's membrane.
@@ -66,6 +70,7 @@ class _Reader:
 
     producers: Mapping[str, Call]
     own: Mapping[str, object]
+    uses: Mapping[str, int]
     beats: dict[str, Beat] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     odd: set[str] = field(default_factory=set)
@@ -110,6 +115,8 @@ class _Reader:
             return None
         first, recurrent = self.call(total.args[0], "aten.add.Tensor"), None
         if first is not None and len(first.args) == 2:
+            if self.uses[first.outputs[0]] != 1:  # whose name is given to another sum
+                return None
             recurrent, total = (first.outputs[0], total.args[1]), first
         leak = self.call(total.args[0], "aten.mul.Tensor")
         if leak is None or len(leak.args) != 2:
@@ -147,27 +154,30 @@ class _Reader:
 
 def recognised(calls: Sequence[Call], outputs: Sequence[str], own: Mapping[str, object]) -> tuple[Call, ...]:
     """The same program, each step of a Leaky one node; the same calls where there is none."""
-    reader, spikes = _read(calls, own)
+    reader, spikes = _read(calls, own, outputs)
     if not reader.beats:
         return tuple(calls)
     sums = {beat.sum for beat in reader.beats.values()}
     asked = [call for call in calls if call.target not in CHECKS and sums.isdisjoint(call.outputs)]
     found = [each for call in asked for each in _rewritten(call, reader, spikes)]
-    return live(found, reader.seen - {call.name for call in found if call.target == LEAKY}, outputs)
+    return _live(found, reader.seen - {call.name for call in found if call.target == LEAKY}, outputs)
 
 
 def odd_starts(calls: Sequence[Call], own: Mapping[str, object]) -> Iterator[tuple[Call, float]]:
     """What steps of a Leaky start from instead of zeros: the nodes that make it, and their numbers."""
-    reader, _ = _read(calls, own)
+    reader, _ = _read(calls, own, ())
     for name in sorted(reader.odd):
         call, number = fill_of(name, reader.producers), number_of(name, reader.producers)
         if call is not None and number is not None:
             yield call, number
 
 
-def _read(calls: Sequence[Call], own: Mapping[str, object]) -> tuple[_Reader, dict[str, str]]:
+def _read(calls: Sequence[Call], own: Mapping[str, object], outputs: Sequence[str]) -> tuple[_Reader, dict[str, str]]:
     """The steps that were found, and new names of tensors that are spikes."""
-    reader = _Reader({name: call for call in calls for name in call.outputs}, own)
+    asked = [call for call in calls if call.target not in CHECKS]
+    uses = Counter(name for call in asked for name in names_in((*call.args, *call.kwargs.values())))
+    uses.update(outputs)
+    reader = _Reader({name: call for call in calls for name in call.outputs}, own, uses)
     spikes: dict[str, str] = {}
     for call in calls:
         if call.target not in (*SAME, "aten.gt.Scalar") or not call.outputs:
@@ -203,3 +213,13 @@ def _renamed(value: Value, spikes: Mapping[str, str]) -> Value:
     if isinstance(value, Named):
         return Named(spikes.get(value.name, value.name))
     return tuple(_renamed(one, spikes) for one in value) if isinstance(value, tuple) else value
+
+
+def _live(calls: Sequence[Call], spare: Set[str], outputs: Sequence[str]) -> tuple[Call, ...]:
+    """The calls without those of the names `spare` that nothing takes."""
+    used, kept = set(outputs), []
+    for call in reversed(calls):
+        if call.name not in spare or not used.isdisjoint(call.outputs):
+            used.update(names_in((*call.args, *call.kwargs.values())))
+            kept.append(call)
+    return tuple(kept[::-1])

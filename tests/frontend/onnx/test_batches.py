@@ -80,6 +80,15 @@ def test_what_mixes_samples_is_refused(reader, node, model, port, case):
         reader.taken(content)
 
 
+def test_what_was_taken_for_the_batch_is_said_where_that_may_be_wrong(reader, node, model, port):
+    content = model([node("ReduceMean", ["x", "axes"], ["y"])], [port("x", 3, "n", 2)], ["y"], axes=np.array([1]))
+    with pytest.raises(UnsupportedOp, match="a reduction over the batch") as caught:
+        reader.taken(content)
+    assert caught.value.mend.startswith(
+        "axis 1 of 'x' was taken for the batch: where it is another, leave that one open"
+    )
+
+
 def test_sizes_that_hold_for_one_batch_only_are_refused(reader, node, model, port):
     """The batch is open, and the exporter wrote 2 x 3 for it."""
     content = model([node("Reshape", ["x", "s"], ["y"])], [port("x", "n", 3)], ["y"], s=ints(2, 3))

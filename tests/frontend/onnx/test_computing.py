@@ -128,3 +128,43 @@ def test_a_product_of_parameters_alone_is_a_parameter(reader, node, model, port)
         "w": Role.PARAMETER,
         "begun": Role.CONSTANT,
     }
+
+
+LAYERS = {
+    "Conv": ([(3, 3, 3, 3), (3,)], {"pads": [1, 1, 1, 1]}),
+    "BatchNormalization": ([(3,), (3,), (3,), np.full(3, 0.7, np.float32)], {}),
+    "MaxPool": ([], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+    "AveragePool": ([], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+    "MatMul": ([(4, 4)], {}),
+    "Softmax": ([], {"axis": 2}),
+    "LayerNormalization": ([(4,), (4,)], {}),
+}
+PAIRS = ("Add", "Sub", "Mul", "MatMul", "Greater")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_networks_whose_steps_begin_from_constants_are_what_the_reference_makes_of_them(
+    reader, node, model, port, seed
+):
+    """Layers and sums of the input, of its like in zeros and of constants, in any order."""
+    rng = np.random.default_rng(seed)
+    weights = {"c": rng.normal(size=(1, 3, 4, 4)).astype(np.float32)}
+    nodes, values = (
+        [node("Shape", ["x"], ["sizes"]), node("ConstantOfShape", ["sizes"], ["zeros"])],
+        ["x", "zeros", "c"],
+    )
+    for at in range(10):
+        first, second = rng.choice(values, 2)
+        op, made = str(rng.choice([*LAYERS, *PAIRS])), f"y{at}"
+        if op in LAYERS and rng.random() < 0.7:
+            given, attributes = LAYERS[op]
+            drawn = [0.5 * rng.normal(size=one).astype(np.float32) if isinstance(one, tuple) else one for one in given]
+            weights |= {f"w{at}{place}": one.astype(np.float32) for place, one in enumerate(drawn)}
+            nodes.append(node(op, [first, *(f"w{at}{place}" for place in range(len(drawn)))], [made], **attributes))
+        elif op == "Greater":
+            nodes += [node(op, [first, second], [f"{made}b"]), node("Cast", [f"{made}b"], [made], to=1)]
+        else:
+            nodes.append(node(op if op in PAIRS else "Add", [first, second], [made]))
+        values.append(made)
+    nodes.append(node("Add", ["x", values[-1]], ["y"]))
+    reader.equal(model(nodes, [port("x", "n", 3, 4, 4)], ["y"], **weights), seed=seed)

@@ -287,3 +287,15 @@ def test_what_has_no_form_is_listed_at_once(exported, dynamo):
     with pytest.raises(UnsupportedOp) as caught:
         exported(Activations(), [torch.randn(EXPORTED, 4)], dynamo=dynamo)
     assert [offender.op for offender in caught.value.offenders] == ["Relu", "Sigmoid", "Tanh"]
+    line = "return torch.tanh(torch.relu(self.fc(x)).sigmoid())"  # which the older exporter does not write down
+    assert all(offender.line.endswith(line) is dynamo for offender in caught.value.offenders)
+
+
+def test_a_batch_that_the_exporter_made_a_number_of_is_refused_with_how_to_mend_it(exported):
+    class Sized(nn.Module):
+        def forward(self, x):
+            return x + torch.zeros(len(x), 4)
+
+    with pytest.raises(TraceError, match=r"do not broadcast; expected one network for every batch") as caught:
+        exported(Sized(), [torch.randn(EXPORTED, 4)], dynamo=False)
+    assert "x.shape[0]" in caught.value.mend

@@ -13,6 +13,8 @@ from spikec.errors import TraceError, UnsupportedOp
 from spikec.frontend.pt2 import neurons
 from spikec.frontend.pt2.unrolled import LEAKY
 from spikec.ir.neurons import LIF
+from spikec.ir.time import Delay
+from spikec.run.interp import Interpreter
 
 
 class Leaks(nn.Module):
@@ -52,6 +54,83 @@ def test_a_leaky_with_a_hidden_membrane_and_a_learnt_beta(door) -> None:
     found = door.equal(module, torch.rand(4, 3, 4), (1,))
     assert found.graph.weights["cell.beta"].role.value == "parameter"
     assert found.graph.weights["cell.beta"].array.shape == (6,)
+
+
+class Whole(nn.Module):
+    """Two neurons, the second recurrent; it gives spikes and the membranes of both."""
+
+    def __init__(self, reset: str = "subtract", **recurrent: object) -> None:
+        super().__init__()
+        self.fc, self.two, self.leaky = nn.Linear(4, 6), nn.Linear(6, 6), snntorch.Leaky(0.8, threshold=0.2)
+        given = recurrent or {"linear_features": 6}
+        self.rleaky = snntorch.RLeaky(0.7, threshold=0.15, reset_mechanism=reset, **given)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        v, (q, w) = self.leaky.init_leaky(), self.rleaky.init_rleaky()
+        spikes, membranes = [], []
+        for t in range(x.shape[0]):
+            p, v = self.leaky(self.fc(x[t]), v)
+            q, w = self.rleaky(self.two(p.to(x.dtype)) + v, q.to(x.dtype), w)  # a spike of theirs is a float32
+            spikes.append(q)
+            membranes.append(w)
+        return torch.stack(spikes), torch.stack(membranes), v
+
+
+@pytest.mark.parametrize(
+    ("reset", "recurrent"), [("subtract", {}), ("none", {}), ("subtract", {"all_to_all": False, "V": 0.5})]
+)
+def test_a_recurrent_one_and_membranes_that_are_used(door, reset: str, recurrent: dict[str, object]) -> None:
+    module = Whole(reset, **recurrent)
+    found = door.equal(module, torch.rand(4, 3, 4), (1,))
+    ops = [type(node.op) for node in found.graph.nodes]
+    assert (ops.count(LIF), ops.count(Delay)) == (2, 1)
+    longer = 2 * torch.rand(7, 5, 4, dtype=torch.float64) - 0.5
+    with torch.no_grad():
+        expected = module.double()(longer)
+    answers = Interpreter(torch.float64).run(found.graph, {"x": longer.numpy()}, 7).values()
+    for ours, theirs in zip(answers, expected, strict=True):
+        torch.testing.assert_close(ours, theirs.double(), rtol=0, atol=1e-9)
+    assert 0.05 < float(expected[0].mean()) < 0.95
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("reset", ["subtract", "none"])
+def test_a_recurrent_one_in_core_operators(door, reset: str) -> None:
+    found = door.equal(Whole(reset), torch.rand(4, 3, 4), (1,), core=True)
+    assert sum(isinstance(node.op, LIF) for node in found.graph.nodes) == 2
+
+
+def test_a_recurrent_one_whose_reset_is_written_otherwise_is_refused(door) -> None:
+    with pytest.raises(UnsupportedOp, match="exported step by step as a comparison") as caught:
+        door.taken(Whole("zero"), torch.rand(4, 3, 4), (1,))
+    assert {offender.path for offender in caught.value.offenders} == {"rleaky"}
+
+
+class Sums(nn.Module):
+    """Written out like an RLeaky, and what it adds up before the feedback is an output or is not."""
+
+    def __init__(self, *, shown: bool) -> None:
+        super().__init__()
+        self.rec, self.shown = nn.Linear(4, 4), shown
+        self.register_buffer("beta", torch.tensor(0.8))
+        self.register_buffer("threshold", torch.tensor(0.3))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        v, q, spikes, sums = torch.zeros_like(x[0]), torch.zeros_like(x[0]), [], []
+        for t in range(x.shape[0]):
+            told = ((v - self.threshold) > 0).to(x.dtype)
+            part = self.beta.clamp(0, 1) * v + x[t]
+            v = part + self.rec(q) - told * self.threshold
+            q = ((v - self.threshold) > 0).to(x.dtype)
+            spikes.append(q)
+            sums.append(part if self.shown else v)
+        return torch.stack(spikes), torch.stack(sums)
+
+
+def test_a_sum_that_is_used_otherwise_stays_itself(door) -> None:
+    door.equal(Sums(shown=False), torch.rand(3, 2, 4), (1,))
+    with pytest.raises(UnsupportedOp, match="exported step by step as a comparison"):
+        door.taken(Sums(shown=True), torch.rand(3, 2, 4), (1,))
 
 
 class Odd(nn.Module):

@@ -181,6 +181,10 @@ ON_ROWS: dict[str, Case] = {
     "sum.default": lambda x, w: A.add.Tensor(x, A.sum.default(w.bias)),
     "mm.default": lambda x, w: A.mm.default(A.select.int(x, 1, 0), A.t.default(w.wide)),
     "addmm.default": lambda x, w: A.addmm.default(w.five, A.select.int(x, 1, 1), A.permute.default(w.wide, [1, 0])),
+    "matmul by a matrix": lambda x, w: A.matmul.default(x, A.mul.Tensor(A.t.default(w.wide), 0.5)),
+    "bmm by a matrix repeated": lambda x, w: A.bmm.default(
+        x, A.view.default(A.expand.default(A.permute.default(w.wide, [1, 0]), [x.shape[0], 4, 5]), [x.shape[0], 4, 5])
+    ),
     "addmm of a product": lambda x, w: A.addmm.default(
         w.bias, A.select.int(x, 1, 1), A.mul.Tensor(A.mm.default(A.t.default(w.wide), w.wide), 0.5)
     ),
