@@ -244,7 +244,7 @@ class UnsupportedOp(SpikecError):
 
     def __str__(self) -> str:
         """The count, then a line an offender with columns aligned, then what to try."""
-        rows = [tuple(printable(word, LONGEST_NAME) for word in _words(o)) for o in self.offenders]
+        rows = [tuple(printable(word, LONGEST_NAME) for word in _words(o)) for o in dict.fromkeys(self.offenders)]
         path_width = max((len(path) for path, _, _ in rows), default=0)
         op_width = max((len(op) for _, op, _ in rows), default=0)
         lines = [self.found]

@@ -8,7 +8,7 @@ interpreter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2, prod
 
 import numpy as np
@@ -24,7 +24,7 @@ from spikec.ir.graph import Graph, Node
 from spikec.ir.linear import Conv1d, Conv2d, Linear
 from spikec.ir.neurons import IF, LIF, PLIF, CubaLIF
 from spikec.ir.pools import AvgPool, Mean
-from spikec.ir.shapes import Concat
+from spikec.ir.shapes import Concat, Constant
 from spikec.ir.text import parse
 from spikec.ir.time import Delay
 from spikec.ir.types import REAL, Domain, Int
@@ -139,14 +139,17 @@ def of_bytes(graph: Graph, data: Mapping[str, np.ndarray]) -> tuple[Graph, dict[
 def reckoned(graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, Value]:
     """What every neuron gives; a loop is gone through again until it stays: a step more is right every time."""
     behind: dict[str, Value] = {}  # what delays took when they were last gone through
+    batch = samples(graph, inputs)
     for _ in range(graph.steps + 2):
         values = {name: Value(inputs[name], k_of(kind.domain)) for name, kind in graph.inputs.items()}
         for node in graph.nodes:
             if isinstance(node.op, Delay):
-                silent = Value(torch.zeros(graph.steps, samples(graph, inputs), *node.type.shape).double(), 0)
+                silent = Value(torch.zeros(graph.steps, batch, *node.type.shape).double(), 0)
                 values[node.name] = result(graph, node, [behind.get(node.inputs[0], silent)])
             else:
-                values[node.name] = result(graph, node, [values[name] for name in node.inputs])
+                value = result(graph, node, [values[name] for name in node.inputs])
+                many = value.numbers if node.inputs else value.numbers.expand(batch, *node.type.shape)
+                values[node.name] = replace(value, numbers=many)
         taken = {node.inputs[0]: values[node.inputs[0]] for node in graph.nodes_of(Delay)}
         if all(name in behind and torch.equal(behind[name].numbers, new.numbers) for name, new in taken.items()):
             return {node.name: values[node.name] for node in graph.nodes_of(*NEURONS)}
@@ -170,25 +173,27 @@ def result(graph: Graph, node: Node, operands: Sequence[Value]) -> Value:
     if isinstance(node.op, NEURONS) and None not in ks:
         return fired(graph, node, operands[0])
     weights = {name: torch.as_tensor(np.array(weight.values)).double() for name, weight in graph.weights.items()}
-    if isinstance(node.op, (Conv1d, Conv2d, Linear)):
-        own, k = rounded(graph, node, ks[0])
-        return Value(compute(node, [operands[0].numbers], weights | own, graph.steps)[0], k)
-    numbers = compute(node, [value.numbers for value in operands], weights, graph.steps)[0]
+    given = [value.numbers for value in operands]
+    if isinstance(node.op, (Conv1d, Conv2d, Linear, Constant)):
+        own, k = rounded(graph, node, ks[0] if ks else 0)
+        return Value(compute(node, given, weights | own, graph.steps)[0], k)
+    numbers = compute(node, given, weights, graph.steps)[0]
     if isinstance(node.op, NEURONS):
         return Value(numbers, 0)
     return Value(numbers, None if None in ks else KS.get(type(node.op), same)(graph, node, ks))
 
 
 def rounded(graph: Graph, node: Node, k: int | None) -> tuple[dict[str, Tensor], int | None]:
-    """A linear op's weights in eight bits and its biases in 13, and the k of what it gives."""
-    codes, own = lava.codes_of(graph.weights[node.weights["weight"]].values)
-    found = {node.weights["weight"]: torch.from_numpy(codes * 2.0**-own)}
+    """A linear op's weights, or a Constant, in eight bits; biases in 13; and the k of what it gives."""
+    name = node.weights["value" if isinstance(node.op, Constant) else "weight"]
+    codes, own = lava.codes_of(graph.weights[name].values)
+    found = {name: torch.as_tensor(codes * 2.0**-own)}
     k = None if k is None else k + own
     if "bias" in node.weights:
         mantissa, bias = lava.codes_of(
             graph.weights[node.weights["bias"]].values, 13, **({} if k is None else {"finest": k})
         )
-        found[node.weights["bias"]] = torch.from_numpy(mantissa * 2.0**-bias)
+        found[node.weights["bias"]] = torch.as_tensor(mantissa * 2.0**-bias)
     return found, k
 
 
@@ -255,7 +260,7 @@ KS: dict[type, Rule] = {
     Concat: same,
     MatMul: lambda graph, node, ks: sum(ks),
     Mul: lambda graph, node, ks: sum(ks),
-    Scale: lambda graph, node, ks: ks[0] - halves(node.op.factor),
+    Scale: lambda graph, node, ks: ks[0] - halves(abs(node.op.factor)),
     AvgPool: averaged,
     Mean: averaged,
 }

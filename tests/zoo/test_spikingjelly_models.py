@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
+from spikingjelly.activation_based.model.maxformer import MaxFormer
+from spikingjelly.activation_based.model.ms_resnet import MSResNet
 from spikingjelly.activation_based.model.parametric_lif_net import CIFAR10Net, DVSGestureNet
 from spikingjelly.activation_based.model.qkformer import QKFormer, qkformer_10_384
+from spikingjelly.activation_based.model.spike_driven_transformer import SpikeDrivenTransformer
 from spikingjelly.activation_based.model.spikformer import Spikformer, spikformer_cifar10
 from torch import Tensor, nn
 
@@ -32,36 +36,79 @@ def plif_net(kind: Callable[..., nn.Module], channels: int) -> nn.Module:
     return network
 
 
-NARROW: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], Domain, int]] = {
-    "CIFAR10Net": (lambda: plif_net(CIFAR10Net, 8), (3, 32, 32), REAL, 8),
-    "DVSGestureNet": (lambda: plif_net(DVSGestureNet, 4), (2, 128, 128), EVENTS, 7),
-    "Spikformer": (
+@dataclass(frozen=True)
+class Narrow:
+    """A narrow form of a model.
+
+    Args:
+        make: the model.
+        shape: of a sample.
+        layers: how many neuron layers it has.
+        domain: of the input.
+        mean: of what its norms give, at which none of them is silent and none fires at every step.
+        coarse: the neurons that have no fixed point on images in bytes: behind many convolutions, each with its scale.
+        beyond: those whose membranes need more than 24 bits in fixed point.
+    """
+
+    make: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    layers: int
+    domain: Domain = REAL
+    mean: float = 0.5
+    coarse: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
+
+
+NARROW = {
+    "CIFAR10Net": Narrow(lambda: plif_net(CIFAR10Net, 8), (3, 32, 32), 8),
+    "DVSGestureNet": Narrow(lambda: plif_net(DVSGestureNet, 4), (2, 128, 128), 7, EVENTS),
+    "Spikformer": Narrow(
         lambda: Spikformer(
             img_size_h=16, img_size_w=16, patch_size=4, num_classes=10, embed_dims=32, num_heads=4, depths=2
         ),
         (3, 16, 16),
-        REAL,
         15,
+        mean=1.2,
     ),
-    "QKFormer": (
+    "QKFormer": Narrow(
         lambda: QKFormer(num_classes=10, embed_dims=32, num_heads=(1, 2, 1), depths=(1, 1, 1)),
         (3, 64, 64),
-        REAL,
         25,
     ),
+    "MSResNet": Narrow(
+        lambda: MSResNet(num_classes=10, layers=(1, 1, 1), base_channels=8),
+        (3, 16, 16),
+        7,
+        coarse=("layer2.0.spike1", "layer3.0.spike1", "head_lif"),
+    ),
+    "SpikeDrivenTransformer": Narrow(
+        lambda: SpikeDrivenTransformer(num_classes=10, embed_dims=32, num_heads=4, depths=2, pooling_stat="0011"),
+        (3, 16, 16),
+        19,
+        mean=0.2,
+    ),
+    "MaxFormer": Narrow(
+        lambda: MaxFormer(num_classes=10, embed_dims=64, depths=(1, 1, 1)),
+        (3, 64, 64),
+        18,
+        mean=0.2,
+        beyond=("stage3.0.attn.qkv_lif",),
+    ),
 }
-"""Each with the shape of a sample, the input's domain, and how many neuron layers it has."""
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", NARROW)
 def test_narrow_ones_are_proven(name: str, prove: Callable[..., object]) -> None:
-    make, shape, domain, layers = NARROW[name]
+    narrow = NARROW[name]
     torch.manual_seed(0)
-    often = {"mean": 1.2} if "former" in name else {}  # or their attention is silent
-    proven = prove(make(), shape, layout="TBX", steps=2, domain=domain, **often)
+    proven = prove(narrow.make(), narrow.shape, layout="TBX", steps=2, domain=narrow.domain, mean=narrow.mean)
     print(f"{name}: {proven}")
-    assert len(proven.rates) == layers
+    assert len(proven.rates) == narrow.layers
+    assert set(proven.remarks) <= {STATEFUL}
+    coarse = tuple(("lif", path) for path in narrow.coarse)
+    assert proven.refused == ({"quantize, in bytes": coarse} if coarse else {})
+    assert {path for rounded in proven.rounded for path in rounded.beyond} == set(narrow.beyond)
 
 
 FULL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], Layout, int, int]] = {

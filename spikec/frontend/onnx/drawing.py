@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from spikec.ir.op import Op
 from spikec.ir.shapes import Concat, Constant, Expand, Reshape, Slice, Transpose
 from spikec.ir.time import Repeat
 from spikec.ir.types import FLOAT32, FLOAT64, Role, Shape, TensorType, Timing, Weight
+
+COPIES = "onnx::"
+"""How torch's older exporter begins the names of matrices that it turned: one copy for every use of a weight."""
 
 VALUE_BYTES = 8
 """Of one element of a value in a runner."""
@@ -52,6 +56,7 @@ class Drawing:
     scope: str = ""
     remarks: dict[str, None] = field(default_factory=dict)
     _weights: dict[str, Weight] = field(default_factory=dict)
+    _copies: dict[bytes, str] = field(default_factory=dict)  # names by what is there
     _known: dict[tuple[Op, tuple[str, ...]], str] = field(default_factory=dict)
     _sources: dict[str, tuple[Op, tuple[str, ...]]] = field(default_factory=dict)
 
@@ -106,6 +111,9 @@ class Drawing:
             numbers = numbers.astype(np.float32 if numbers.dtype == np.float16 else np.float64)
         weight = Weight(numbers, role, FLOAT64 if numbers.dtype == np.float64 else FLOAT32)
         stem = cleaned(const.name) or f"{self.scope}.constant"
+        if const.name.startswith(COPIES) and numbers.size > 1:
+            key = sha256(f"{role} {numbers.dtype} {numbers.shape}".encode() + numbers.tobytes()).digest()
+            stem = self._copies.setdefault(key, stem)
         name, number = stem, 0
         while not _same(self._weights.setdefault(name, weight), weight):
             number += 1

@@ -26,7 +26,7 @@ class ByHand(nn.Module):
         self.fc, self.rec, self.lif = nn.Linear(6, 8), nn.Linear(8, 8), snntorch.Leaky(0.8, threshold=0.4)
 
     def forward(self, x):
-        q, v, spikes = torch.zeros(x.shape[0], 8), self.lif.init_leaky(), []
+        q, v, spikes = torch.zeros(x.shape[0], *x.shape[2:-1], 8), self.lif.init_leaky(), []
         for t in range(STEPS):
             q, v = self.lif(self.fc(x[:, t]) + self.rec(q), v)
             spikes.append(q)
@@ -118,5 +118,15 @@ def test_a_recurrent_network_unrolled(exported, dynamo, opened, name):
 @pytest.mark.parametrize("network", [ByHand(), Recurrent(), Delayed()], ids=["by hand", "rleaky", "delayed"])
 def test_what_was_computed_of_parameters_and_zeros_is_no_parameter(exported, network):
     taken = exported(network, [torch.randn(EXPORTED, STEPS, 6)], dynamo=False)
+    learnt = [weight.array.size for weight in taken.graph.weights.values() if weight.role is Role.PARAMETER]
+    assert sum(learnt) == sum(weight.numel() for weight in network.parameters())
+
+
+@pytest.mark.parametrize("tokens", [(), (4,)])
+def test_copies_of_a_weight_that_the_exporter_turned_are_one(exported, tokens):
+    """The older exporter writes a copy of the weight for every step where a layer takes tokens."""
+    network = ByHand()
+    network.rec = nn.Linear(8, 8, bias=False)
+    taken = exported(network, [torch.randn(EXPORTED, STEPS, *tokens, 6)], dynamo=False)
     learnt = [weight.array.size for weight in taken.graph.weights.values() if weight.role is Role.PARAMETER]
     assert sum(learnt) == sum(weight.numel() for weight in network.parameters())

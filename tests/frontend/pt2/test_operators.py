@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spikec.errors import UnsupportedOp
+from spikec.errors import TraceError, UnsupportedOp
 from spikec.frontend.pt2.operators import ACTIVATION, CHECKS, NOT_OF_TENSORS, OPERATORS, UNROLLED
 from spikec.frontend.pt2.rewriting import STACKED
 from spikec.snn.neuron import LIFNeuron
@@ -220,6 +220,15 @@ def test_every_operator_of_the_table_is_tried() -> None:
     tried = {f"aten.{name}" for name in (*ON_MAPS, *ON_ROWS)} | set(ALSO) | set(NOT_OF_TENSORS)
     assert set(OPERATORS) - tried == set()
     assert not set(OPERATORS) & CHECKS
+
+
+def test_a_matrix_that_is_repeated_along_its_own_axes_is_no_linear_layer(door) -> None:
+    def column(x: Tensor, w: Own) -> Tensor:
+        sizes = [x.shape[0], 4, 5]
+        return A.bmm.default(x, A.view.default(A.expand.default(A.view.default(w.bias, [4, 1]), sizes), sizes))
+
+    with pytest.raises(TraceError, match="a product with a tensor that does not come from the input"):
+        door.taken(Many({"column": column}), torch.rand(3, 6, 4), (0,))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -63,6 +63,27 @@ def test_what_is_refused_is_said_with_its_line(door) -> None:
     assert f"an activation of real numbers, of which gelu, exp and softmax are taken; {line}" in str(caught.value)
 
 
+class Written(nn.Module):
+    """A neuron that is written out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        v, spikes = torch.zeros_like(x[0]), []
+        for now in x:
+            v = 0.5 * v + now
+            spikes.append((v > 0.3).to(x.dtype))
+        return torch.stack(spikes)
+
+
+def test_what_every_step_repeats_is_one_line_of_the_message(door) -> None:
+    with pytest.raises(UnsupportedOp) as caught:
+        door.taken(Written(), torch.rand(3, 2, 4), (1,))
+    assert len(caught.value.offenders) == 3
+    head, row, mend = str(caught.value).splitlines()
+    assert "3 of " in head
+    assert row.endswith("spikes.append((v > 0.3).to(x.dtype))")
+    assert "torch.onnx.export writes files whose comparisons are taken" in mend
+
+
 def test_what_the_recording_refuses_is_said_with_its_line(door) -> None:
     with pytest.raises(TraceError) as caught:
         door.taken(Outer(Averaged(1)), torch.rand(3, 2, 4), (1,))
