@@ -130,6 +130,9 @@ class LIFNeuron(nn.Module):
             from spikec.snn.lif_op import exported  # here: it is made of this layer
 
             return exported(x, self)
+        # torch's older ONNX exporter, which loses what is written into a tensor
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]  # torch states no types
+            return _unrolled(x, self)
         if torch.is_grad_enabled() and x.requires_grad:
             return cast(Tensor, _MultiStep.apply(x, self))  # type: ignore[no-untyped-call]  # torch: apply is untyped
         return _integrate(x, self, membranes=None)
@@ -174,6 +177,19 @@ def _integrate(x: Tensor, neuron: LIFNeuron, membranes: Tensor | None) -> Tensor
         if t < last:
             _reset(h, fired, spikes[t], neuron, out=v)
     return spikes
+
+
+def _unrolled(x: Tensor, neuron: LIFNeuron) -> Tensor:
+    """The same spikes, nothing written in place: for what records each function."""
+    v, steps = torch.full_like(x[0], float(neuron.v_reset)), []
+    for now in x.unbind(0):
+        above = v - neuron.v_reset
+        h = v + (now - above) / neuron.tau if neuron.decay_input else v - above / neuron.tau + now
+        fired = h >= neuron.v_threshold if neuron.fires_at == ">=" else h > neuron.v_threshold
+        steps.append(fired.to(x.dtype))
+        reset = {"hard": torch.where(fired, neuron.v_reset, h), "soft": h - steps[-1] * neuron.v_threshold, "none": h}
+        v = reset[neuron.reset]
+    return torch.stack(steps)
 
 
 def _leak(x: Tensor, v: Tensor, neuron: LIFNeuron, out: Tensor) -> Tensor:

@@ -212,3 +212,19 @@ def test_refuses_a_tau_below_one() -> None:
 def test_is_a_module_without_state() -> None:
     neuron: nn.Module = SPIKFORMER.neuron(1.0, 2.0)
     assert not list(neuron.state_dict())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("reset", ["hard", "soft", "none"])
+@pytest.mark.parametrize("decay_input", [True, False])
+@pytest.mark.parametrize("fires_at", [">=", ">"])
+def test_what_a_trace_of_torch_records_is_the_same_bit_for_bit(
+    reset: Reset, decay_input: bool, fires_at: FiresAt
+) -> None:
+    """Of a loop that writes into tensors a trace would keep the numbers of its own run."""
+    neuron = LIFNeuron(1.7, 1.0, 0.1, reset=reset, decay_input=decay_input, fires_at=fires_at)
+    recorded = torch.jit.trace(neuron, (currents(seed=1),))
+    x = currents(seed=2)
+    spikes = neuron(x)
+    assert torch.equal(recorded(x), spikes)
+    assert 0.1 < spikes.mean() < 0.95
