@@ -58,7 +58,7 @@ class View:
         """
         items = self.dims[dim]
         if len(items) != 1 or not isinstance(items[0], int):
-            raise AxesError(f"axis {dim} is no single axis of the value: it holds {describe(items)}")
+            raise AxesError(f"axis {dim} is not one axis of a sample alone: it holds {describe(items)}")
         return items[0]
 
     def length(self, group: Sequence[Item]) -> int:
