@@ -1,0 +1,73 @@
+"""How values reach a layer: back from an operand, across what is no layer, to who sends them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hwmodels.counting import NEURONS, WEIGHTED
+from spikec.ir.arithmetic import Add, Scale
+from spikec.ir.graph import Graph, Node
+from spikec.ir.integrators import LI, I
+from spikec.ir.op import Op
+from spikec.ir.pools import AvgPool, SumPool
+from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
+
+Role = Literal["neuron", "weighted", "pools", "carries", "delays", "sums", "scales", "ends"]
+
+ROLES: dict[type[Op], Role] = {
+    **dict.fromkeys((*NEURONS, LI, I), "neuron"),
+    **dict.fromkeys(WEIGHTED, "weighted"),
+    SumPool: "pools",
+    AvgPool: "pools",
+    Reshape: "carries",
+    Transpose: "carries",
+    Repeat: "carries",
+    Delay: "delays",
+    Add: "sums",
+    Scale: "scales",
+    TimeMean: "ends",
+    TimeSum: "ends",
+    TimeLast: "ends",
+}
+"""What an op is to cores. `scales` belongs to the inputs of the graph, `ends` to its outputs."""
+
+
+SENDS: tuple[Role, ...] = ("neuron", "weighted", "pools")
+"""Roles at which a path begins."""
+DRIVES: tuple[Role, ...] = ("weighted", "pools")
+"""Roles of what gives sums, which a neuron has to take."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """What lies behind an operand.
+
+    Args:
+        ends: values at which it begins: inputs of the graph, results of neurons, weighted ops and pools; each once.
+        crossed: the nodes between.
+    """
+
+    ends: tuple[str, ...]
+    crossed: tuple[Node, ...]
+
+    def crosses(self, role: Role) -> tuple[Node, ...]:
+        """The nodes of a role among those crossed."""
+        return tuple(node for node in self.crossed if ROLES[type(node.op)] == role)
+
+
+def path_behind(graph: Graph, value: str) -> Path:
+    """The path that leads to a value; every op of the graph must have its role."""
+    ends: dict[str, None] = {}
+    crossed: dict[str, Node] = {}
+    waiting = [value]
+    while waiting:
+        at = waiting.pop()
+        node = graph.producers.get(at)
+        if node is None or ROLES[type(node.op)] in SENDS:
+            ends[at] = None
+        elif node.name not in crossed:
+            crossed[node.name] = node
+            waiting += reversed(node.inputs)
+    return Path(tuple(ends), tuple(crossed.values()))
