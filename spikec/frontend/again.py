@@ -13,6 +13,7 @@ from spikec.frontend.recorder import Recorder
 from spikec.frontend.recording import Asked, finished, record
 from spikec.frontend.results import flat
 from spikec.ir.graph import Graph, Node
+from spikec.ir.time import Delay
 
 MEND = "take sizes from the input (x.shape), and numbers from neither T nor the batch; let every call do the same"
 
@@ -103,8 +104,9 @@ def _differing(first: Recorder, one: Node | None, second: Recorder, other: Node 
     line, module = at.line_of(node.name), f"module '{node.scope}'" if node.scope else "the network"
     did, does = (f"{n.op}" if n is not None else "nothing" for n in (one, other))
     unlike = "other numbers" if did == does else f"{does} in the place of {did}"
+    late = any(n is not None and isinstance(n.op, Delay) for n in (one, other))
     return TraceError(
         f"what it does differs from call to call: {unlike} on {_said(second.sizes)} after {_said(first.sizes)}",
         where=f"{module}, {line}" if line else module,
-        mend=MEND,
+        mend="ask for more steps: what comes back later than at the last one does not show" if late else MEND,
     )

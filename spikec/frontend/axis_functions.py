@@ -42,10 +42,10 @@ def transpose(r: Recorder, y: Tensor, input: View, dim0: int, dim1: int) -> View
     return r.settled_sum(input).permuted(axes)
 
 
-def permute(r: Recorder, y: Tensor, input: View, *dims: Any) -> View:  # Any: numbers, or one sequence
+def permute(r: Recorder, y: Tensor, input: View, *axes: Any, dims: Any = None) -> View:  # Any: numbers, or a sequence
     """Axes in another order."""
-    axes = dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    return r.settled_sum(input).permuted([axis % len(input.dims) for axis in axes])
+    given = dims if dims is not None else axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+    return r.settled_sum(input).permuted([axis % len(input.dims) for axis in given])
 
 
 def swap_last(r: Recorder, y: Tensor, input: View, *rest: object) -> View:

@@ -135,6 +135,8 @@ class NeuronCalls:
             r.refuse(r.error(str(error)))
         except TraceError as error:
             r.refuse(error)
+            if not r.follows(drive):
+                return  # it may be what is fed back before the first step
         for y in results:
             if not r.follows(y):
                 r.watch(y, None)

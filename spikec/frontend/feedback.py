@@ -18,6 +18,7 @@ the sum, and if that fails for the other. And what comes back may be no spikes o
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -31,10 +32,12 @@ from spikec.frontend.axes import Dims, View
 from spikec.frontend.memory import storage_of
 from spikec.frontend.recorder import Recorder
 from spikec.frontend.results import flat
-from spikec.ir.types import REAL, TensorType
+from spikec.ir.types import REAL, Role, TensorType
 
-Spot = tuple[str, object, tuple[lines.Place, ...], int, int]
+Place = tuple[str, object, tuple[lines.Place, ...], int, int]
 """Where a tensor is taken: the module path, the function, the line, where in it, and which argument it is."""
+Spot = tuple[Place, int]
+"""A place, and which of the times it is that a step comes there, as a loop over layers does."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,43 @@ class Fed:
     steps: int
 
 
-Known = Mapping[Spot, Fed]
-"""What is fed back where."""
-
-
 @dataclass
 class Found:
     """What a recording finds to be feedback, and what may be feedback or else a sum over the steps."""
 
     certain: dict[Spot, Fed] = field(default_factory=dict)
     perhaps: dict[Spot, Fed] = field(default_factory=dict)
+    visits: Counter[Place] = field(default_factory=Counter)
+
+    def often(self, steps: int) -> dict[Place, int]:
+        """How often each step came to a place, of those to which it came more than once."""
+        return {place: n // steps for place, n in self.visits.items() if n > steps and n % steps == 0}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier recordings found.
+
+    Args:
+        fed: what is fed back where; a Delay is put there.
+        often: how often each step comes to a place, where that is more than once.
+        unsure: whether what may be a sum as well is taken for feedback.
+    """
+
+    fed: Mapping[Spot, Fed] = field(default_factory=dict)
+    often: Mapping[Place, int] = field(default_factory=dict)
+    unsure: bool = False
+
+    def followed_by(self, found: Found, steps: int) -> Known | None:
+        """What the next recording is to know; None where one of T `steps` found nothing more."""
+        often = found.often(steps)
+        if often != self.often:
+            return Known({}, often)
+        certain = dict(found.certain.items() - self.fed.items())
+        if certain:
+            return replace(self, fed={**self.fed, **certain})
+        perhaps = {spot: fed for spot, fed in found.perhaps.items() if spot not in self.fed}
+        return None if self.unsure or not perhaps else Known({**self.fed, **perhaps}, often, unsure=True)
 
 
 ADDS = frozenset(("add", "__add__", "__radd__"))
@@ -66,12 +96,12 @@ class Feedback:
 
     Args:
         recorder: of the run.
-        known: what an earlier recording found; a Delay is put there.
+        known: what earlier recordings found.
         found: receives what this one finds.
     """
 
     def __init__(self, recorder: Recorder, known: Known, found: Found) -> None:
-        self.recorder, self.known, self.found = recorder, known, found
+        self.recorder, self.known, self.often, self.found = recorder, known.fed, known.often, found
         self._zeros: dict[Spot, list[tuple[int, ...]]] = {}
         self._delays: dict[Spot, View] = {}
         self._sources: dict[Spot, str] = {}
@@ -93,23 +123,27 @@ class Feedback:
     def _seen(self, func: object, tensor: Tensor, place: int, tensors: Sequence[Tensor]) -> Tensor:
         """One argument, or the same under the view of a Delay."""
         r, view = self.recorder, self.recorder.view(tensor)
-        if not (self._starts(tensor) if view is None else view.at is not None):
+        lost = view is None and r.follows(tensor)  # it comes from what was refused, and is met all the same
+        if not (lost or self._starts(tensor) if view is None else view.at is not None):
             return tensor
-        spot = (r.scope, func, *_running(), place)
+        here = (r.scope, func, *_running(), place)
+        step, turn = divmod(self.found.visits[here], self.often.get(here, 1))
+        self.found.visits[here] += 1
+        spot = (here, turn)
         if view is None:
-            return self._start(spot, tensor)
+            return tensor if lost else self._start(spot, tensor)
+        assert view.at is not None
         if spot in self._delays:
-            return self._delayed(spot, tensor, view)
-        zeros = self._zeros.get(spot, ())
-        if set(zeros) == {tuple(tensor.shape)} and not view.summed:
+            return self._delayed(spot, tensor, view, step - view.at)
+        if self._zeros.get(spot) == [tuple(tensor.shape)] * step and view.at < step and not view.summed:
             perhaps = getattr(func, "__name__", "") in ADDS and self._may_sum(view, place, tensors)
-            fed = Fed(r.builder.type(view.value), view.dims, len(zeros))
+            fed = Fed(r.builder.type(view.value), view.dims, step - view.at)
             (self.found.perhaps if perhaps else self.found.certain).setdefault(spot, fed)
         return tensor
 
     def check_closed(self) -> None:
         """Raises TraceError for zeros that stood for nothing that came back."""
-        for scope, _, places, _, _ in self._open:
+        for (scope, _, places, _, _), _ in self._open:
             where = ", ".join(filter(None, (f"module '{scope}'" if scope else "the network", lines.said(places))))
             raise TraceError(
                 "the zeros that the first step takes are no value of the step before in later ones", where=where
@@ -119,6 +153,8 @@ class Feedback:
         """Whether it may be what is fed back before the first step: zeros that are no tensor of the network."""
         r = self.recorder
         if r.follows(tensor) or r.own.name(tensor) or not tensor.is_floating_point() or tensor.numel() == 0:
+            return False
+        if r.own.role(tensor) is Role.PARAMETER:  # computed from one that happens to be zero
             return False
         with r.aside():  # functorch's tensors have no memory of their own, and no numbers to look at
             return storage_of(tensor) != 0 and not bool(tensor.any())
@@ -146,7 +182,8 @@ class Feedback:
             self._open.add(spot)
         return self._alias(zeros, replace(self._delays[spot], at=len(before) - 1))
 
-    def _delayed(self, spot: Spot, tensor: Tensor, view: View) -> Tensor:
+    def _delayed(self, spot: Spot, tensor: Tensor, view: View, steps: int) -> Tensor:
+        """What was left `steps` ago, under the view of its Delay."""
         r, delay, source = self.recorder, self._delays[spot], self.recorder.canonical(view.value)
         if view.summed or view.dims != delay.dims or self._sources.setdefault(spot, source) != source:
             return tensor
@@ -154,6 +191,9 @@ class Feedback:
             r.check_whole(tensor)
         except TraceError:
             return tensor  # which is then refused for it
+        if steps != self.known[spot].steps and steps > 0:
+            self.found.certain[spot] = replace(self.known[spot], steps=steps)
+            return tensor
         assert view.at is not None
         if view.at == 0:
             kind, declared = r.builder.type(source), r.builder.type(delay.value)

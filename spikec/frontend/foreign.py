@@ -86,7 +86,12 @@ READERS: dict[str, str] = {
     ".onnx": "spikec.frontend.onnx.read",
     ".pt2": "spikec.frontend.pt2.read",
 }
-"""By the file's ending: the module whose function `read` is the reader."""
+"""By the file's ending, in small letters: the module whose function `read` is the reader."""
+
+
+def ending(path: Path) -> str:
+    """How the file's name ends, in small letters: `net.NIR` is a .nir."""
+    return path.suffix.lower()
 
 
 def read(path: Path, reading: Reading | None = None) -> Taken:
@@ -97,10 +102,11 @@ def read(path: Path, reading: Reading | None = None) -> Taken:
         ModelFileError: the file is missing, or cannot be read.
         UnsupportedOp, TraceError: it is read, and holds what the IR does not take.
     """
-    if path.suffix not in READERS:
+    kind = ending(path)
+    if kind not in READERS:
         raise UnknownName(path.suffix or path.name, "kind of model file", (".pt", *READERS))
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "there is no such file"
-        raise ModelFileError(what, where=str(path), expected=f"a {path.suffix} file")
-    reader = cast(Reader, import_module(READERS[path.suffix]).read)
+        raise ModelFileError(what, where=str(path), expected=f"a {kind} file")
+    reader = cast(Reader, import_module(READERS[kind]).read)
     return reader(path, reading or Reading())

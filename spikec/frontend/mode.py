@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
 from typing import Any
 
 from torch import Tensor
@@ -39,6 +40,8 @@ READS_SHAPE = frozenset(
         "__format__",
     )
 )
+PRINTS = frozenset(("__repr__", "__format__", "__str__"))
+"""Those that put a tensor's numbers into text: harmless where it is printed, unseen where it is read."""
 WRITES = frozenset(("__setitem__", "__set__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__imatmul__"))
 WRITES |= {"__ifloordiv__", "__imod__", "__ipow__", "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__"}
 COMPARES = frozenset(("gt", "ge", "lt", "le", "__gt__", "__ge__", "__lt__", "__le__", "greater", "heaviside", "where"))
@@ -89,6 +92,8 @@ class Mode(TorchFunctionMode):
                 return func(*args, **kwargs)
         if func in FUNCTIONS:
             args = self.feedback.taken(func, args)
+        elif func in IN_PLACE:  # what it writes into stays that tensor
+            args = [*args[:1], *self.feedback.taken(func, args[1:])]
         taken = flat((args, kwargs))
         _check_writes(r, func, taken)
         if not any(map(r.follows, taken)) and not any(map(r.holds, taken)):
@@ -187,6 +192,10 @@ def _recorded(
     kwargs: Mapping[str, Any],
 ) -> View | tuple[View, ...] | None:  # Any: torch
     """What `record` makes of the call; None where it is refused."""
+    kwargs, unknown = _named(record, kwargs)
+    if unknown:
+        r.refuse(r.error(f"{func.__name__} is called with {', '.join(map(repr, unknown))}, which is not taken"))
+        return None
     try:
         return record(r, y, *args, **kwargs)
     except AxesError as error:
@@ -200,6 +209,21 @@ def _recorded(
     return None
 
 
+OTHER_NAMES = {"axis": "dim", "keepdims": "keepdim", "axis0": "dim0", "axis1": "dim1", "other": "b", "mat2": "b"}
+"""What torch calls arguments beside the names that the recording functions have."""
+
+
+def _named(record: Record, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:  # Any: torch
+    """Arguments by the names that a recording function has for them, and the names that it does not know."""
+    known = signature(record).parameters
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values()):
+        return {name if name != "axis" else "dim": value for name, value in kwargs.items()}, []
+    first = list(known)[2]
+    names = {"input": first, **OTHER_NAMES}
+    found = {name if name in known else names.get(name, name): value for name, value in kwargs.items()}
+    return found, sorted(set(found) - known.keys())
+
+
 def _unknown(
     r: Recorder, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:  # Any: torch
@@ -209,6 +233,8 @@ def _unknown(
     if name in READS_DATA:
         r.refuse(r.error(f"{name} reads a tensor's numbers, on which the graph would then depend"))
         return func(*args, **kwargs)
+    if name in PRINTS:
+        r.remark_printed()
     y = func(*args, **kwargs)
     if name in READS_SHAPE and not any(isinstance(result, Tensor) for result in flat(y)):
         return y

@@ -66,6 +66,8 @@ class OwnTensors:
     def read(self, values: Iterable[object], by: str) -> None:
         """Remembers parameters whose numbers a function takes out of torch: the graph holds those as they are."""
         if by in READS_NUMBERS:
+            values = list(values)
+            self.computed |= any(id(value) in self._derived for value in values)
             self.frozen.update(name for value in values for name in self._sources(value) if name in self._learnt)
 
     def _sources(self, value: object) -> Iterable[str]:

@@ -77,7 +77,7 @@ def div(r: Recorder, y: Tensor, a: Operand, b: Operand, *, rounding_mode: str | 
     """a / b, where the reciprocal of b is exact; a sum over all T steps over T is their mean."""
     if rounding_mode is not None:
         raise r.error(f"a division with rounding_mode '{rounding_mode}'")
-    divisors = torch.as_tensor(b).detach().double().reshape(-1) if not isinstance(b, View) else None
+    divisors = torch.as_tensor(b, dtype=torch.float64).detach().reshape(-1) if not isinstance(b, View) else None
     learnt = isinstance(b, Tensor) and r.own.role(b) is Role.PARAMETER
     if not isinstance(a, View) or divisors is None or learnt or bool((divisors == 0).any()):
         raise r.error(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -42,12 +43,14 @@ def _said(what: str, names: Sequence[str]) -> str:
     return f"{what} {', '.join(repr(name) for name in names[:LISTED] if name)}{more}"
 
 
-def copied(model: nn.Module) -> nn.Module:
-    """A copy of the network, to be run in another format.
+def copied(model: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
+    """A copy of the network, to be run in another format; in its own unless `dtype` is given.
 
     Raises:
         TraceError: it cannot be copied.
     """
     mend = "hold nothing in the modules that copy.deepcopy does not take"
     with users_code(TraceError, "the network cannot be replayed, since copy.deepcopy of it", mend=mend):
-        return copy.deepcopy(model)
+        twin = copy.deepcopy(model)
+    with users_code(TraceError, f"the network cannot be replayed, since its conversion to {dtype}"):
+        return twin if dtype is None else twin.to(dtype)

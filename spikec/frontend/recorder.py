@@ -21,7 +21,8 @@ from spikec.ir.time import Repeat, TimeLast, TimeSum
 from spikec.ir.types import Timing
 
 SAME_EACH_STEP = (
-    "do the same at every step, on that step's tensors; feedback is a neuron's (snn.RLeaky), or begins as zeros"
+    "do the same at every step, on that step's tensors; feedback is a neuron's (snn.RLeaky), or begins as zeros of the"
+    " shape that it will have"
 )
 
 
@@ -44,6 +45,7 @@ class Recorder(Following):
         outputs: views of the network's results.
         offenders: everything that stands in the way.
         remarks: what is to be said of the network, by what it is about.
+        printed: lines that turn a tensor's numbers into text.
         added: names of the nodes, in order.
     """
 
@@ -57,6 +59,7 @@ class Recorder(Following):
     outputs: list[View] = field(default_factory=list)
     offenders: list[TraceError] = field(default_factory=list)
     remarks: dict[str, str] = field(default_factory=dict)
+    printed: dict[str, None] = field(default_factory=dict)
     added: list[str] = field(default_factory=list)
     _moves: dict[tuple[str, Op], str] = field(default_factory=dict)
     _states: dict[int, tuple[Tensor, str, Firing, int]] = field(default_factory=dict)
@@ -159,7 +162,7 @@ class Recorder(Following):
 
     def repeated(self, view: View) -> View:
         """A value for the inference as one of every step, its axes as they were: Repeat, once however often wanted."""
-        return self.moved(view, Repeat())
+        return self.spare(self.moved(view, Repeat()))
 
     def last(self, view: View) -> View:
         """What a tensor of the last step is after the loop: TimeLast; any other view as it is.
@@ -264,6 +267,10 @@ class Recorder(Following):
         """Takes down what stands in the way; the network runs on, so that all of it is found."""
         if str(error) not in map(str, self.offenders):
             self.offenders.append(error)
+
+    def remark_printed(self) -> None:
+        """Remembers that the running line turns a tensor's numbers into text."""
+        self.printed.setdefault(lines.said(lines.running()))
 
     def remark_format(self, dtype: torch.dtype) -> None:
         """Remembers that the running line computes in a smaller format than the network has."""

@@ -31,6 +31,10 @@ from spikec.ir.types import TensorType
 
 FAR_STEPS, FAR_BATCH = 4, 17
 """How many times T, and how many samples, a network is recorded on to see what it does beyond the usual sizes."""
+MOST_RECORDINGS = 40
+"""Of one run: each finds more of what is fed back."""
+OF_SHAPES = (RuntimeError, ValueError, IndexError, TypeError)
+"""What torch and Python raise for a shape that does not fit."""
 OTHER_INPUT = "check the shape of one sample and the layout"
 
 
@@ -93,20 +97,20 @@ def record(
     Raises:
         TraceError: the network fails, or something in it cannot be taken: all that was found.
     """
-    known: Known = {}
-    surely: TraceError | None = None  # what was in the way before what is perhaps feedback was taken for it
-    while True:
+    known, surely = Known(), None
+    for left in reversed(range(MOST_RECORDINGS)):
         found = Found()
         try:
             return _record(model, asked, sizes, formats, before, known, found)
         except TraceError as error:
-            more = dict(found.certain.items() - known.items())
-            if not more and surely is None:
-                surely, more = error, {spot: fed for spot, fed in found.perhaps.items() if spot not in known}
-            if not more:
+            following = known.followed_by(found, sizes[0])
+            if following is None or not left:
                 raise (surely or error) from (surely or error).__cause__
-        known = {**known, **more}
+            # what is in the way before what is perhaps feedback is taken for it says more than what is then
+            surely = error if following.unsure > known.unsure else surely
+            known = following
         reset(model)
+    raise AssertionError("the last recording gives or raises")
 
 
 def _record(
@@ -143,11 +147,12 @@ def _called(r: Recorder, model: nn.Module, x: Tensor) -> object:
         TraceError: it fails; or what stood in the way before it did.
     """
     try:
-        with users_code(TraceError, f"the network, on an input of {list(x.shape)},", mend=OTHER_INPUT):
+        with users_code(TraceError, f"the network, on an input of {list(x.shape)},"):
             return model(x)
     except TraceError as error:
         if error.__cause__ is not None:
             _raise_all(r)
+            error.mend = OTHER_INPUT if isinstance(error.__cause__, OF_SHAPES) else ""
         raise
 
 
@@ -188,11 +193,13 @@ def _forward_of(model: nn.Module) -> str:
 
 def _take_outputs(r: Recorder, y: object, forward: str) -> None:
     """Takes down the views of what the network gives."""
-    for result in results_of(y, forward):
+    with users_code(TraceError, "what the network gives", forward):  # it may be nested deeper than Python follows
+        results = results_of(y, forward)
+    for result in results:
         try:
             r.outputs.append(_output(r, result))
         except TraceError as error:
-            if not error.where:
+            if error.where in ("", "the network"):
                 error.where = forward
             r.refuse(error)
 

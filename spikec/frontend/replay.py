@@ -52,14 +52,14 @@ def replay(
         TraceError: a spike differs in fp64, or a real value by more than 1e-9, or in fp32 by more than rounding;
             names the first layer that does.
     """
-    double = Rerun(copied(model).double(), recorder, layout, torch.float64)
+    double = Rerun(copied(model, torch.float64), recorder, layout, torch.float64)
     steps, batch = recorder.sizes
     ((_, kind),) = graph.inputs.items()
     reason = double.why_not(_sample(double, kind, steps, batch), steps)
     if not reason:
         _compare_all(double, graph, Measure(DOUBLE), sizes)
         return DOUBLE.name, []
-    single, measure = Rerun(copied(model).float(), recorder, layout, torch.float32), Measure(SINGLE)
+    single, measure = Rerun(copied(model, torch.float32), recorder, layout, torch.float32), Measure(SINGLE)
     _compare_all(single, graph, measure, sizes)
     return SINGLE.name, [f"the network does not run in fp64 ({reason}), so it was replayed in fp32: {measure.said()}"]
 
@@ -77,12 +77,23 @@ def _compare_all(run: Rerun, graph: Graph, measure: Measure, sizes: Sequence[tup
     for steps, batch in sizes or [*((graph.steps, batch) for batch in BATCHES), *longer]:
         _free(run, graph, measure, steps, batch)
         _forced(run, graph, measure, steps, batch)
+    if longer and not sizes:
+        for steps in sorted({1, 2, graph.steps - 1} & set(range(1, graph.steps))):
+            _shorter(run, graph, measure, steps)
     if not sizes:
         _free(run, graph, measure, graph.steps, len(SCALES), SCALES)
     else:  # as many samples a run as the network takes
         steps, batch = max(sizes, key=lambda size: size[1])
         for first in range(0, len(SCALES), batch):
             _free(run, graph, measure, steps, batch, [SCALES[(first + n) % len(SCALES)] for n in range(batch)])
+
+
+def _shorter(run: Rerun, graph: Graph, measure: Measure, steps: int) -> None:
+    """Compares at fewer steps than the network was recorded on, unless it does not run at so few."""
+    ((_, kind),) = graph.inputs.items()
+    if not run.why_not(_sample(run, kind, steps, 2), steps):
+        _free(run, graph, measure, steps, 2)
+        _forced(run, graph, measure, steps, 2)
 
 
 def _free(run: Rerun, graph: Graph, measure: Measure, steps: int, batch: int, scales: Sequence[float] = ()) -> None:
@@ -128,6 +139,7 @@ def _without_neurons(run: Rerun, graph: Graph) -> tuple[Graph, list[str]]:
     gone = {name for firing in run.firings for name in firing.nodes}
     nodes = [node for node in graph.nodes if node.name not in gone]
     taken = {*graph.outputs, *(value for node in nodes for value in node.inputs)}
+    taken.update(firing.drive.value for firing in run.firings)
     states = [view.value for firing in run.firings for view in firing.states.values() if view.value in taken]
     forced = [*(firing.spikes.value for firing in run.firings), *states]
     names = list(dict.fromkeys([*(firing.drive.value for firing in run.firings), *graph.outputs]))
@@ -155,6 +167,10 @@ def _drives(run: Rerun, graph: Graph, firing: Firing, neuron: Node, kind: Tensor
     threshold, tau = (weights.get(slot, torch.ones(())).to(run.dtype) for slot in ("v_threshold", "tau"))
     grid, of_tau, off = (_random(run, kind, steps, batch) for _ in range(3))
     unit = torch.where(threshold == 0, 1.0, threshold) * torch.where(of_tau < 0.5, 1.0, tau)
+    if (state := getattr(neuron.op, "state", None)) is not None:
+        most = min(float(threshold.max()) * 2, -state.range[0] * state.scale / (2 * steps))
+        whole: Tensor = ((grid * 3 - 1) * most / 2 / state.scale).round() * state.scale
+        return whole
     # what rounds otherwise, as sums in another order do, shows it beside the threshold
     if firing.leaf.recurrent is not None or not firing.leaf.exact:
         return (grid * 5 - 1) * unit

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -24,11 +25,14 @@ from spikec.frontend.preconditions import check_network, copied
 from spikec.frontend.recorder import Recorder
 from spikec.frontend.recording import Asked, finished, record
 from spikec.frontend.replay import in_own_format, replay
+from spikec.frontend.suggestion import LAYOUTS, suggestion
 from spikec.ir.graph import Graph
 from spikec.ir.types import REAL, Domain, TensorType, Timing
 
 __all__ = ["Layout", "Neuron", "Traced", "trace", "traced"]
 
+MOST_ELEMENTS = 2**28
+"""Of a sample at all its steps: 1 GiB in float32, of which a recording takes several."""
 HALVES = (torch.float16, torch.bfloat16)
 LISTED = 6
 
@@ -86,19 +90,19 @@ def traced(
         check: whether to replay; only tests of the replay itself turn it off.
 
     Raises:
+        UsageError: a layout, a shape or a number of steps that there is not.
         TraceError: the network cannot be taken, or the graph does not do what the network does.
     """
-    if steps < 1:
-        raise UsageError(f"steps must be at least 1, found {steps}")
+    _check_asked(shape, layout, steps)
     check_network(model)
     kind = TensorType(tuple(shape), domain, Timing.ONCE if layout == "BX" else Timing.STEP)
     asked = Asked(kind, layout, steps, name)
     remarks = [STATEFUL] if reset(model) else []
-    recorder = first = record(model, asked, asked.sizes)
+    recorder = first = _recorded(model, asked)
     if recorder.own.computed:
         recorder = _in_double(model, asked) or recorder
     graph = finished(recorder)
-    remarks += [*_unused(recorder), *_rounding(recorder), *first.remarks.values(), *_half(recorder)]
+    remarks += [*_unused(recorder), *_rounding(recorder), *first.remarks.values(), *_half(recorder), *_printed(first)]
     replayed = ""
     if check:
         sizes = check_again(model, asked, first)
@@ -110,6 +114,28 @@ def traced(
     return Traced(graph, tuple(remarks), replayed)
 
 
+def _check_asked(shape: Sequence[int], layout: str, steps: int) -> None:
+    """Raises UsageError for what no network can be recorded on."""
+    if layout not in LAYOUTS:
+        raise UsageError(f"layout {layout!r}", expected=f"one of: {', '.join(LAYOUTS)}")
+    if type(steps) is not int or steps < 1:
+        raise UsageError(f"steps must be at least 1, found {steps}")
+    if any(type(size) is not int or size < 1 for size in shape):
+        raise UsageError(f"shape {list(shape)}", expected="whole numbers of 1 or more, of one sample")
+    if prod(shape) * steps > MOST_ELEMENTS:
+        found = f"samples of {prod(shape):,} elements at {steps:,} steps"
+        raise UsageError(found, expected=f"at most {MOST_ELEMENTS:,} elements in all", mend="fewer steps")
+
+
+def _recorded(model: nn.Module, asked: Asked) -> Recorder:
+    """The network recorded; where that fails, the error says what could be recorded instead."""
+    try:
+        return record(model, asked, asked.sizes)
+    except TraceError as error:
+        error.mend = "; or ".join(filter(None, (suggestion(model, asked), error.mend)))
+        raise
+
+
 STATEFUL = (
     "neurons that keep their state from call to call were reset: an inference of the graph starts with them reset"
 )
@@ -119,7 +145,7 @@ def _in_double(model: nn.Module, asked: Asked) -> Recorder | None:
     """A recording in fp64, for the weights that the network computes; None where it does not run so."""
     formats = {path: tensor.dtype for path, tensor in model.state_dict(keep_vars=True).items()}
     reset(model)  # neurons that keep their state have that of the recording before
-    twin = copied(model).double()
+    twin = copied(model, torch.float64)
     for module in twin.modules():
         if maker_of(module) is not None:
             module.register_forward_hook(_in_its_format, with_kwargs=True)
@@ -151,6 +177,10 @@ def _of(names: Sequence[str], what: str) -> str:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
+
+
+def _printed(r: Recorder) -> list[str]:
+    return [f"{line} turns numbers into text; what the code does by reading it is not seen" for line in r.printed]
 
 
 def _rounding(r: Recorder) -> list[str]:

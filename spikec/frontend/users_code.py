@@ -1,7 +1,7 @@
 """Where code of the user's own runs: whatever it raises becomes an error of spikec's that says where.
 
-It may raise anything: a class derived from Exception alone, SystemExit, an endless recursion. That is no fault of
-spikec's, and shall not be reported as one (docs/decisions/0016).
+It may raise anything: a class of its own, SystemExit, an endless recursion, an error whose text cannot be made. That is
+no fault of spikec's, and shall not be reported as one (docs/decisions/0016). Ctrl-C goes through.
 """
 
 from __future__ import annotations
@@ -25,15 +25,19 @@ def users_code(kind: type[SpikecError], what: str, where: str = "", mend: str = 
     """
     try:
         yield
-    except SpikecError:
+    except (SpikecError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # see the module's docstring
+    except BaseException as error:  # see the module's docstring
         raise kind(f"{what} raised {named(error)}", where=line_of(error) or where, mend=mend) from error
 
 
 def named(error: BaseException) -> str:
     """An error's class and message, in one line."""
-    return one_line(f"{type(error).__name__}: {error}".removesuffix(": "))
+    try:
+        said = str(error)
+    except BaseException:  # noqa: BLE001  # its own text cannot be made
+        said = ""
+    return one_line(f"{type(error).__name__}: {said}".removesuffix(": "))
 
 
 def line_of(error: BaseException) -> str:

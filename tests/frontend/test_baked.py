@@ -152,6 +152,32 @@ def at_most_fifty_steps(m, x):
     return m.fc(x.split(50, 0)[0])  # <-
 
 
+def a_mean_of_three_steps_or_more(m, x):
+    y = m.fc(x)
+    return y.mean(0) if x.shape[0] >= 3 else y.sum(0)
+
+
+def padded_to_four_steps(m, x):
+    if x.shape[0] < 4:
+        x = torch.cat([x, x.new_zeros(4 - x.shape[0], *x.shape[1:])])
+    return m.lif(m.fc(x)).sum(0)
+
+
+@pytest.mark.parametrize("forward", [a_mean_of_three_steps_or_more, padded_to_four_steps])
+def test_what_is_other_at_fewer_steps_is_found(forward, net):
+    with pytest.raises(TraceError, match=r"differs|differ"):
+        trace(net(forward), (4,), layout="TBX", steps=4)
+
+
+def test_a_network_that_does_not_run_at_one_step_is_taken(net, traced):
+    def changes(m, x):
+        if x.shape[0] < 2:
+            raise ValueError("at least two steps")
+        return m.fc(x)
+
+    traced(net(changes), (4,), steps=4)
+
+
 def another_sum_of_many_steps(m, x):
     y = m.fc(x)
     return y + x if x.shape[0] > 12 else y  # <-

@@ -34,6 +34,16 @@ SPELLED = {
     "torch.unflatten(m.fc(x), 2, (2, 2))": ["linear", "reshape"],
     "m.fc(x).unflatten(2, (2, 2))": ["linear", "reshape"],
     "(m.fc(x).sum(2, keepdim=True).broadcast_to(x.shape))": ["linear", "sum", "reshape", "expand"],
+    "torch.add(m.fc(x), other=x)": ["linear", "add"],
+    "torch.add(input=m.fc(x), other=x, alpha=0.5)": ["linear", "scale", "add"],
+    "m.fc(x).mul(other=2.0)": ["linear", "scale"],
+    "m.fc(x).mean(axis=2)": ["linear", "mean"],
+    "m.fc(x).sum(axis=2, keepdims=True).squeeze(2)": ["linear", "sum"],
+    "torch.cat([m.fc(x), x], axis=-1)": ["linear", "concat"],
+    "m.fc(x).permute(dims=(1, 0, 2)).transpose(0, 1)": ["linear"],
+    "m.fc(x).swapaxes(axis0=0, axis1=1).swapaxes(0, 1)": ["linear"],
+    "m.fc(x).transpose(dim0=0, dim1=1).swapaxes(0, 1)": ["linear"],
+    "torch.matmul(m.fc(x).unsqueeze(-1), other=x.unsqueeze(-2))": ["linear", "reshape", "reshape", "matmul"],
     "torch.broadcast_to(m.fc(x).sum(2, keepdim=True), x.shape)": ["linear", "sum", "reshape", "expand"],
 }
 

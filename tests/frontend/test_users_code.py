@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikec.errors import InputError, SpikecError, TraceError
+from spikec.errors import InputError, SpikecError, TraceError, UsageError
 from spikec.frontend.tracer import trace
 from spikec.frontend.users_code import users_code
 from spikec.ir.neurons import IF, LIF
@@ -177,6 +177,59 @@ def test_factories_that_raise_anything(foreign, factory, said):
     with pytest.raises(InputError, match=said) as error:
         made(foreign(factory))
     assert error.value.where
+
+
+class Mute(Exception):
+    """One whose text cannot be made."""
+
+    def __str__(self):
+        raise Odd("twice")
+
+
+class Bare(BaseException):
+    """Derived from BaseException alone."""
+
+
+@pytest.mark.parametrize("kind", [Mute, Bare, GeneratorExit, SystemExit])
+def test_any_class_is_said_as_theirs(net, kind):
+    def forward(m, x):
+        raise kind
+
+    with pytest.raises(TraceError, match=f"raised {kind.__name__}"):
+        trace(net(forward), (4,), layout="TBX", steps=2)
+
+
+def test_outputs_nested_deeper_than_python_follows(net):
+    def forward(m, x):
+        y = m.fc(x)
+        for _ in range(3000):
+            y = (y,)
+        return y
+
+    with pytest.raises(TraceError, match="what the network gives raised RecursionError"):
+        trace(net(forward), (4,), layout="TBX", steps=2)
+
+
+def test_a_neuron_whose_saying_is_a_property_that_raises():
+    with pytest.raises(TraceError, match="raised Odd: by the user's own hand"):
+        trace(cell(spikec_neuron=property(raising)), (4,), layout="TBX", steps=2)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"shape": (-1,)},
+        {"shape": (4.0,)},
+        {"shape": ("4",)},
+        {"shape": (10**12,)},
+        {"layout": "XYZ"},
+        {"steps": 0},
+        {"steps": 10**9},
+    ],
+)
+def test_what_no_network_can_be_recorded_on(given):
+    with pytest.raises(UsageError):
+        trace(nn.Linear(4, 4).eval(), **{"shape": (4,), "layout": "TBX", "steps": 2, **given})
 
 
 def test_ctrl_c_and_errors_of_spikec_go_through():

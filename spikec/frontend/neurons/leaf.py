@@ -88,7 +88,7 @@ def of_protocol(module: Neuron) -> Leaf:
         said: object = module.spikec_neuron()
     op, weights = _said(said)
     names: Sequence[str] | None = getattr(module, "spikec_states", None)
-    if names is not None and (isinstance(names, str) or not all(isinstance(name, str) for name in names)):
+    if names is not None and not (isinstance(names, (tuple, list)) and all(isinstance(n, str) for n in names)):
         raise TraceError(f"its spikec_states is {names!r}", expected="a tuple of names, such as ('v',)")
     layout, exact = getattr(module, "spikec_layout", "TBX"), bool(getattr(module, "spikec_exact", True))
     if layout not in ("TBX", "BTX") or (names is not None and layout == "BTX"):

@@ -72,7 +72,8 @@ def reset(model: nn.Module) -> bool:
 
 def _says(module: nn.Module) -> TypeGuard[Neuron]:
     """Whether it says by the protocol which neuron it is; isinstance would take twenty times as long to say so."""
-    return callable(getattr(module, "spikec_neuron", None))
+    with users_code(TraceError, f"spikec_neuron of a {type(module).__name__}"):
+        return callable(getattr(module, "spikec_neuron", None))
 
 
 def _entry(table: dict[tuple[str, str], Callable[[Any], Any]], *kinds: type) -> Callable[[Any], Any] | None:
