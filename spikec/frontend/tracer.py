@@ -33,6 +33,8 @@ __all__ = ["Layout", "Neuron", "Traced", "trace", "traced"]
 
 MOST_ELEMENTS = 2**28
 """Of a sample at all its steps: 1 GiB in float32, of which a recording takes several."""
+NOT_TAKEN = "is not taken"
+"""What every refusal of a function or a neuron says."""
 HALVES = (torch.float16, torch.bfloat16)
 LISTED = 6
 
@@ -132,7 +134,8 @@ def _recorded(model: nn.Module, asked: Asked) -> Recorder:
     try:
         return record(model, asked, asked.sizes)
     except TraceError as error:
-        error.mend = "; or ".join(filter(None, (suggestion(model, asked), error.mend)))
+        if NOT_TAKEN not in error.found:  # no layout mends that
+            error.mend = "; or ".join(filter(None, (suggestion(model, asked), error.mend)))
         raise
 
 
