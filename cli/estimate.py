@@ -27,7 +27,7 @@ from spikec.tasks.estimation import estimate as run
 
 Answers = Sequence[Report | Refusal]
 HW = "Hardware model, by name or TOML file; repeat to compare."
-DATA = "Samples: digits, digits:SPLIT:test, npz:FILE.  [default: the calibration batch in MODEL]"
+DATA = "Samples: digits, digits:SPLIT:test, npz:FILE with an array inputs.  [default: the calibration batch in MODEL]"
 KEEP = "Save MODEL there with the counts of the first --hw in place of a calibration batch."
 RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counting rate."
 
@@ -69,7 +69,7 @@ def estimate(
     verbose: bool,
     **fields: str | None,
 ) -> None:
-    """Energy, counts and latency of each node of MODEL on one chip or several.
+    """Energy and counts of each node of MODEL on one chip or several.
 
     Events are counted exactly on real samples, and every assumption is printed. Exit code 1 where a chip refuses
     the network.

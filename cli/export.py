@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from spikec.tasks.exporting import GOLDEN_SAMPLES, Export
 from spikec.tasks.exporting import export as run
 
 LAVA = "Python 3.10 with lava-nc, to run the export of --target lava; with --verify."
-DATA = "Samples for the golden run: digits, npz:FILE.  [default: the calibration batch in MODEL]"
+DATA = "Samples for the golden run: digits, npz:FILE with an array inputs.  [default: the calibration batch in MODEL]"
 
 
 @click.command()
@@ -91,16 +92,26 @@ def _print(done: Export) -> None:
         print_verdict(done.verdict)
 
 
+def _layers(rates: Sequence[float]) -> str:
+    """How many layers there are and how often they fire, such as '3 neuron layers, rates 0.020 to 0.171'."""
+    least, most = f"{min(rates):.3f}", f"{max(rates):.3f}"
+    count = f"{len(rates)} neuron layer{'s' * (len(rates) != 1)}"
+    return f"{count}, rate {least}" if len(rates) == 1 else f"{count}, rates {least} to {most}"
+
+
 def print_verdict(verdict: Verdict) -> None:
     """Says what was compared, and the verdict."""
     rates = [layer.rate for layer in verdict.layers]
     worst = max((layer.membrane_difference or 0.0 for layer in verdict.layers), default=0.0)
     click.echo(
-        f"  run              {verdict.samples} samples, {verdict.steps} steps, {len(verdict.layers)} neuron layers, "
-        f"rates {min(rates):.3f} to {max(rates):.3f} spikes per neuron and step"
+        f"  run              {verdict.samples} samples, {verdict.steps} steps, "
+        f"{_layers(rates)} spikes per neuron and step"
     )
     click.echo(f"  spikes           {verdict.spikes_compared:,} compared, 0 differ")
     click.echo(f"  membranes        greatest relative difference {worst:.2g} (tolerance {verdict.tolerance:g})")
+    for layer in verdict.layers:
+        if layer.note:
+            click.echo(f"  {layer.scope or layer.name}: {layer.note}")
     if verdict.comparison is not None:
         found = verdict.comparison
         click.echo(

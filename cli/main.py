@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "search": Entry("cli.search", "search", "Search a space for subnets that spend little energy."),
-    "estimate": Entry("cli.estimate", "estimate", "Energy, counts and latency of each layer of a model."),
+    "estimate": Entry("cli.estimate", "estimate", "Energy and counts of each layer of a model."),
     "export": Entry("cli.export", "export", "Write a model as a target's files."),
     "verify": Entry("cli.verify", "verify", "Run an export and compare it with its graph, spike for spike."),
     "new": Entry("cli.new", "new", "Make a reference network, untrained, by its published name."),

@@ -1,4 +1,4 @@
-"""A MODEL of the command line, opened, with what was assumed about it said on stderr."""
+"""A MODEL of the command line, opened; what was assumed of another tool's network is said on stderr."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from spikec.errors import printable
 from spikec.frontend.foreign import MAX_BYTES, Reading
 from spikec.model import Model
-from spikec.tasks.opening import load, remarks_of
+from spikec.tasks.opening import is_traced, load, remarks_of
 
 max_bytes_option = click.option(
     "--max-bytes",
@@ -21,8 +21,13 @@ max_bytes_option = click.option(
 
 
 def opened(path: Path, reading: Reading | None = None, name: str | None = None) -> Model:
-    """The model in `path`; see `spikec.tasks.opening.load` for what it takes and raises."""
+    """The model in `path`; see `spikec.tasks.opening.load` for what it takes and raises.
+
+    What was assumed of a file of another tool is said whenever it, or the model.pt made of it, is opened. What was
+    assumed of traced code was said by `spikec trace`: it is mostly the same of every network, and would hide the rest.
+    Every report on the model has either among its assumptions.
+    """
     model = load(path, reading, name)
-    for remark in remarks_of(model):
+    for remark in () if is_traced(model) else remarks_of(model):
         click.echo(printable(f"{path.name}: {remark}"), err=True)
     return model

@@ -20,8 +20,8 @@ from spikec.tasks.showing import FORMS, bare, check_among, passed, summary_of
 PASSES = "Run these passes first, in order, separated by commas; parameters as quantize:weight_bits=4."
 AFTER = "Print the graph after this pass of --passes on stderr; repeat for more."
 DATA = (
-    "Run the network before and after --passes on these samples (digits, digits:SPLIT:test, npz:FILE), and say on "
-    "stderr what the passes did to accuracy, spikes and firing rates."
+    "Run the network before and after --passes on these samples (digits, digits:SPLIT:test, npz:FILE with arrays "
+    "inputs and, for accuracy, labels), and say on stderr what the passes did to accuracy, spikes and firing rates."
 )
 FORM = "text parses back; svg is a drawing; dot is for Graphviz; json has types and MACs of every node."
 
@@ -60,6 +60,9 @@ def show(
       spikec show winner.pt --passes fold-batchnorm -o folded.pt
     """
     names = [name.strip() for name in passes.split(",") if name.strip()]
+    if print_after and not names:
+        first = print_after[0]
+        raise UsageError(f"--print-after {first} without --passes: no pass is run", mend=f"--passes {first} beside it")
     check_among(print_after, names)
     _check_data(data, samples, names)
     if out is not None:

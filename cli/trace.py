@@ -14,10 +14,10 @@ from cli.opened import opened
 from spikec.errors import UnknownName, UsageError
 from spikec.files import check_output
 from spikec.frontend.foreign import MAX_BYTES as MAX
-from spikec.frontend.foreign import READERS, Integrator, Reading
+from spikec.frontend.foreign import READERS, Integrator, Reading, ending
 from spikec.frontend.tracer import Layout
 from spikec.model import save
-from spikec.tasks.opening import remarks_of
+from spikec.tasks.opening import taking_remarks_of, weights_remark_of
 from spikec.tasks.showing import summary_of
 from spikec.tasks.tracing import Foreign, trace_module
 
@@ -97,16 +97,20 @@ def trace(
         foreign = Foreign(arch, shape_of(shape), cast(Layout, layout or "TBX"), steps, pairs(arch_args), weights, seed)
         click.echo(f"running the code of {arch}, steps {steps}, seed {seed}", err=True)
         model = trace_module(foreign, name)
-        for remark in remarks_of(model):
+        for remark in taking_remarks_of(model):
             click.echo(f"{arch}: {remark}", err=True)
     save(model, out, force=force)
     for line in summary_of(model).lines():
         click.echo(f"  {line}", err=True)
+    for remark in weights_remark_of(model):
+        click.echo(f"{remark}; --weights FILE gives others", err=True)
     click.echo(f"written: {out}", err=True)
 
 
 OF_CODE = ("arch_args", "weights", "shape", "seed")
 OF_FILES = ("dt", "integrator", "max_bytes")
+OF_TORCH = (".pt", ".pth", ".ckpt")
+"""How files of weights end."""
 
 
 def _check(ctx: click.Context, source: Path | None, arch: str | None, shape: str | None, layout: str | None) -> None:
@@ -114,9 +118,15 @@ def _check(ctx: click.Context, source: Path | None, arch: str | None, shape: str
     if (source is None) == (arch is None):
         found = "neither SOURCE nor --arch" if source is None else "SOURCE beside --arch"
         raise UsageError(found, expected="one of them: a file, or the code that makes a network")
-    if source is not None and source.suffix not in READERS:
+    if source is not None and ending(source) in OF_TORCH:
+        raise UsageError(
+            f"{source} as SOURCE: a {source.suffix} holds weights, and no network that makes use of them",
+            expected="a .net, .nir, .onnx or .pt2, or --arch",
+            mend=f"--arch package.module:factory --weights {source}; a model.pt of spikec's needs no trace",
+        )
+    if source is not None and ending(source) not in READERS:
         raise UnknownName(source.suffix or source.name, "kind of SOURCE", READERS)
-    if layout is not None and source is not None and source.suffix != ".pt2":
+    if layout is not None and source is not None and ending(source) != ".pt2":
         raise UsageError(
             f"--layout beside a {source.suffix}, which says itself where its batch is", mend="leave it out"
         )
@@ -128,8 +138,25 @@ def _check(ctx: click.Context, source: Path | None, arch: str | None, shape: str
     ]
     if given:
         raise UsageError(f"{', '.join(given)} beside {'--arch' if source is None else 'SOURCE'}", mend="leave it out")
+    if arch is not None:
+        _check_arch(arch)
     if arch is not None and shape is None:
         raise UsageError("--arch without --input", expected="the shape of one sample, such as --input 3,32,32")
+
+
+def _check_arch(arch: str) -> None:
+    """Raises UsageError where the name has not the form of one, before any code is looked for."""
+    module, colon, factory = arch.partition(":")
+    if all(part.isidentifier() for name in (module, factory) for part in name.split(".")) and not module.endswith(
+        ".py"
+    ):
+        return
+    dotted = module.removesuffix(".py").removeprefix("./").strip("/").replace("/", ".")
+    spelled = dotted != module and all(part.isidentifier() for part in dotted.split("."))
+    mend = (
+        f"--arch {dotted}:{factory if colon and factory else 'factory'}, with dots and without .py" if spelled else ""
+    )
+    raise UsageError(f"--arch {arch}", expected="package.module:factory", mend=mend)
 
 
 def shape_of(text: str) -> tuple[int, ...]:

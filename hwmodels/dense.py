@@ -5,6 +5,7 @@ Dense means every output times every input of its window, borders included, as t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from math import prod
 
@@ -12,10 +13,12 @@ import numpy as np
 
 from hwmodels.prices import price_of
 from spikec.cost import Terms
-from spikec.ir.arithmetic import MatMul, Mul
+from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
 from spikec.ir.graph import Graph, Node
 from spikec.ir.linear import Conv1d, Conv2d, Linear
+from spikec.ir.neurons import Threshold
 from spikec.ir.op import Op
+from spikec.ir.shapes import Expand, Reshape
 
 
 def dense_macs(graph: Graph, node: Node, *, skip_zeros: bool = False) -> int:
@@ -32,6 +35,34 @@ def dense_macs(graph: Graph, node: Node, *, skip_zeros: bool = False) -> int:
 def ann_macs(graph: Graph) -> int:
     """MACs of one inference of the same-shape artificial network: each Conv, Linear and MatMul once, not T times."""
     return sum(dense_macs(graph, node) for node in graph.nodes_of(Conv1d, Conv2d, Linear, MatMul))
+
+
+def unrolled(graph: Graph) -> bool:
+    """Whether the steps of a spiking network are nodes of their own, as in an .onnx of a loop over time.
+
+    Nothing in it is then per step, its neurons are comparisons, and its layers are there once a step with one weight,
+    or take all steps as an axis like others: no sum over its nodes is that of the network's own shape. A neuron of
+    several steps is told by its spikes, which reach its next comparison past no layer. One that is never reset is not,
+    where each layer takes all steps at once.
+    """
+    if graph.timed or not any(graph.nodes_of(Threshold)):
+        return False
+    layers = Counter(node.weights["weight"] for node in graph.nodes_of(Conv1d, Conv2d, Linear))
+    return any(count > 1 for count in layers.values()) or _has_resets(graph)
+
+
+def _has_resets(graph: Graph) -> bool:
+    """Whether spikes of a comparison reach another through sums and products element by element alone."""
+    told: set[str] = set()
+    for node in graph.nodes:
+        follows = not told.isdisjoint(node.inputs)
+        if isinstance(node.op, Threshold):
+            if follows:
+                return True
+            told.update(node.results)
+        elif follows and isinstance(node.op, (Add, Mul, Scale, Reshape, Expand)):
+            told.update(node.results)
+    return False
 
 
 def ann_energy_pj(graph: Graph, terms: Terms) -> float | None:

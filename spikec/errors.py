@@ -29,7 +29,8 @@ codes.
 
 import copyreg
 import difflib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -215,12 +216,17 @@ class Offender:
     line: str = ""
 
 
+MOST_ALIKE = 12
+"""Offenders of one reason that a message lists; of more, these first and how many there are beside them."""
+
+
 class UnsupportedOp(SpikecError):
-    """A target or chip has no form for some nodes; every one of them is listed.
+    """A target or chip has no form for some nodes; `offenders` has every one of them.
 
     Args:
         target: the target, chip or format that refuses.
-        offenders: the nodes, as Offender or as (op, module path, reason); equal ones are one line of the message.
+        offenders: the nodes, as Offender or as (op, module path, reason); equal ones are one line of the message,
+            which says how many they are.
         mend: what to try instead.
         nodes: how many nodes the graph has, where known.
     """
@@ -243,20 +249,38 @@ class UnsupportedOp(SpikecError):
         super().__init__(f"{target} cannot take this graph: {among} {has} no form there", mend=mend)
 
     def __str__(self) -> str:
-        """The count, then a line an offender with columns aligned, then what to try."""
-        rows = [tuple(printable(word, LONGEST_NAME) for word in _words(o)) for o in dict.fromkeys(self.offenders)]
+        """The count, a line an offender with columns aligned (of many with one reason the first), what to try."""
+        times = Counter(self.offenders)
+        said, more = _shortened(times)
+        rows = [tuple(printable(word, LONGEST_NAME) for word in _words(o, times[o])) for o in said]
         path_width = max((len(path) for path, _, _ in rows), default=0)
         op_width = max((len(op) for _, op, _ in rows), default=0)
         lines = [self.found]
         lines += [f"  {path:<{path_width}}  {op:<{op_width}}  {reason}" for path, op, reason in rows]
+        lines += [f"  and {count} more: {printable(reason, LONGEST_NAME)}" for reason, count in more.items()]
         if self.mend:
             lines.append(f"  try: {self.mend}")
         return "\n".join(lines)
 
 
-def _words(offender: Offender) -> tuple[str, str, str]:
-    said = f"{offender.reason}; {offender.line}" if offender.line else offender.reason
-    return offender.path, offender.op, said
+def _shortened(times: Mapping[Offender, int]) -> tuple[list[Offender], dict[str, int]]:
+    """The offenders that a message lists, and how many further nodes each reason has."""
+    lines = Counter(offender.reason for offender in times)
+    said: Counter[str] = Counter()
+    more: Counter[str] = Counter()
+    listed = []
+    for offender, count in times.items():
+        said[offender.reason] += 1
+        if said[offender.reason] <= MOST_ALIKE or lines[offender.reason] == MOST_ALIKE + 1:
+            listed.append(offender)
+        else:
+            more[offender.reason] += count
+    return listed, more
+
+
+def _words(offender: Offender, times: int) -> tuple[str, str, str]:
+    reason = f"{offender.reason} (x {times})" if times > 1 else offender.reason
+    return offender.path, offender.op, f"{reason}; {offender.line}" if offender.line else reason
 
 
 class VerificationFailed(SpikecError):

@@ -34,9 +34,11 @@ def peel(graph: Graph, target: str) -> Peeled:
     """Marks the caller's protocol; the graph stays as it is.
 
     Raises:
-        UnsupportedOp: a node inside gives one value for the inference, or turns one into a value per step, and is
-            not made of Constants alone.
+        UnsupportedOp: nothing is per step; or a node inside gives one value for the inference, or turns one into a
+            value per step, and is not made of Constants alone.
     """
+    if graph.nodes and not graph.timed:
+        raise _timeless(graph, target)
     host = frozenset(node.name for node in graph.nodes if _is_host(graph, node))
     fixed = _fixed(graph)
     inside = [node for node in graph.nodes if node.name not in host and node.name not in fixed]
@@ -61,6 +63,17 @@ def peel(graph: Graph, target: str) -> Peeled:
         )
         raise UnsupportedOp(target, offenders, mend=mend, nodes=len(graph.nodes))
     return Peeled(graph, host)
+
+
+def _timeless(graph: Graph, target: str) -> UnsupportedOp:
+    """The refusal of a network of which nothing is per step, said once and not of every node."""
+    every = Offender("every node", "", "is computed once for the inference: the network has no time")
+    mend = (
+        "a target runs a network step by step; of a loop over time that a file holds unrolled, as an .onnx may, export "
+        "one step with its states as inputs and outputs (docs/from-onnx.md), then spikec trace step.onnx --steps T -o "
+        "step.pt"
+    )
+    return UnsupportedOp(target, [every] * len(graph.nodes), mend=mend, nodes=len(graph.nodes))
 
 
 def _is_host(graph: Graph, node: Node) -> bool:

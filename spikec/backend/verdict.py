@@ -23,6 +23,7 @@ class Layer:
         rate: spikes per element per step, in the interpreter.
         membrane_difference: the greatest |a - b| / max(1, |b|); None for a layer without membrane.
         fault: why it does not pass, or empty.
+        note: by what it was judged, where not by its spikes as well.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Layer:
     rate: float
     membrane_difference: float | None
     fault: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Verdict:
     """Whether an export does what its graph does.
 
     Args:
-        passed: nothing differs, and every layer lives.
+        passed: nothing differs, and every layer lives, or is a read-out whose membrane does.
         reasons: why not; empty where it passed.
         target, graph_sha256: what was exported, where to.
         samples, steps: of the inputs that were run.

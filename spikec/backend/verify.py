@@ -2,7 +2,8 @@
 
 Equal spikes on one input prove little (a weight that is off by one part in 128 was seen by 1 input in 7.5 % of
 cases), and equality of silent layers nothing. So every parameter and edge is compared by value, at least 16 inputs
-are run, membranes are compared beside spikes, and every neuron layer must fire, but not always.
+are run, membranes are compared beside spikes, and every neuron layer must fire, but not always; a read-out that is
+silent is judged by its membrane, where that is an output and moves.
 
 `verify_export` needs nothing but the folder, and compares the target's files with the graph in source.pt. It
 sees every change to one of the two, and a change to both as long as manifest.json (the graph's hash) or golden.npz
@@ -32,6 +33,7 @@ LEAST_SAMPLES = 16
 TOLERANCE = 1e-9
 
 DEAD, SATURATED = "it never fires on these inputs", "it fires at every step"
+BY_MEMBRANE = "it never fires on these inputs and is judged by its membrane, which is an output"
 UNPROVEN = {
     DEAD: "never firing on these inputs: {layers}; export again with --data of inputs that drive them, or look at "
     "their thresholds and their BatchNorm's statistics",
@@ -87,7 +89,7 @@ def judge(
     comparison, reasons = _read_back(target, folder, graph)
     reasons += target.inspect(folder) if target.inspect else ()
     found, fault = _run(target, folder, data, steps)
-    layers = tuple(_layer(graph.node(name), expected, found) for name in expected.spikes) if found else ()
+    layers = tuple(_layer(graph, graph.node(name), expected, found) for name in expected.spikes) if found else ()
     outputs = _outputs(expected.outputs, found.outputs) if found else {}
     reasons = [*doubts, *reasons, *([fault] if fault else _faults(layers, outputs))]
     return Verdict(
@@ -152,7 +154,7 @@ def _run(target: Target, folder: Path, data: Arrays, steps: int) -> tuple[Traces
         return None, f"the export did not run: {error}"
 
 
-def _layer(node: Node, expected: Traces, found: Traces) -> Layer:
+def _layer(graph: Graph, node: Node, expected: Traces, found: Traces) -> Layer:
     """One layer's spikes and membranes; every further fault gives way to the first."""
     name, spikes = node.name, expected.spikes[node.name]
     rate = float(np.count_nonzero(spikes)) / max(spikes.size, 1)
@@ -162,14 +164,23 @@ def _layer(node: Node, expected: Traces, found: Traces) -> Layer:
         return Layer(name, node.scope, 0, 0, rate, None, f"the run gave {shape}")
     differing = int(np.count_nonzero(got != spikes))
     off = _membranes(name, expected.membranes, found.membranes)
+    read = not spikes.any() and _is_readout(graph, node, expected.membranes)
     faults = [
         f"{differing} of {spikes.size} spikes differ" if differing else "",
         f"membranes differ, by at most {off:.3g}" if off is not None and _is_off(off) else "",
-        _life(node, spikes),
+        "" if read else _life(node, spikes),
     ]
     finite = None if off is None else float(min(off, np.finfo(np.float64).max))
     fault = next((fault for fault in faults if fault), "")
-    return Layer(name, node.scope, spikes.size, differing, rate, finite, fault)
+    return Layer(name, node.scope, spikes.size, differing, rate, finite, fault, BY_MEMBRANE if read else "")
+
+
+def _is_readout(graph: Graph, node: Node, membranes: Arrays) -> bool:
+    """Whether a layer's membrane is an output and moves, while no node takes its spikes: then those prove no more."""
+    membrane = membranes.get(node.name)
+    if membrane is None or f"{node.name}.v" not in graph.outputs or graph.users(node.name):
+        return False
+    return bool((membrane != membrane[:1, :1]).any())
 
 
 def _life(node: Node, spikes: NDArray[np.generic]) -> str:

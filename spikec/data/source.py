@@ -55,6 +55,8 @@ def load(spec: str) -> Samples:
         UnknownName: no such data set.
     """
     name, _, rest = spec.partition(":")
+    if name not in SOURCES and (spec.lower().endswith(".npz") or Path(spec).is_file()):
+        raise DataError(f"'{spec}' is a file's name", expected="digits, digits:SPLIT or npz:FILE", mend=f"npz:{spec}")
     if name not in SOURCES:
         raise UnknownName(name, "data set", SOURCES)
     return SOURCES[name](rest)
@@ -83,7 +85,12 @@ def _npz(rest: str) -> Samples:
     except InputError as error:
         raise DataError(error.found, where=error.where or rest, expected=NPZ) from error
     if "inputs" not in held:
-        raise DataError(f"no array 'inputs' (it holds {sorted(held)})", where=rest, expected="inputs [samples, ...]")
+        raise DataError(
+            f"no array 'inputs' (it holds {sorted(held)})",
+            where=rest,
+            expected="inputs [samples, ...]",
+            mend="numpy.savez(FILE, inputs=array), and labels=classes for an accuracy",
+        )
     inputs = _numbers(held["inputs"], rest)
     labels, ids = (_of_each(held.get(name), name, len(inputs), rest) for name in ("labels", "ids"))
     return Samples(inputs, labels, np.arange(len(inputs), dtype=np.int64) if ids is None else ids, f"npz:{rest}")

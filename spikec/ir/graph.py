@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from spikec.errors import GraphError, VerifyError
 from spikec.ir.op import Op, WeightTypes, check_operands
-from spikec.ir.types import Role, TensorType, Weight
+from spikec.ir.types import Role, TensorType, Timing, Weight
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ class Graph:
         for node in self.nodes:
             found.update(node.results)
         return found
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether any value is per step; where none is, T says nothing."""
+        return any(kind.timing is Timing.STEP for kind in self.types.values())
 
     @cached_property
     def producers(self) -> Mapping[str, Node]:

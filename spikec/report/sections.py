@@ -108,6 +108,8 @@ def _totals(report: Report) -> list[Fact]:
 def _ann(report: Report) -> list[Fact]:
     energy_pj, macs = report.ann.get("energy_pj"), report.ann.get("macs")
     facts = [] if macs is None else [Fact("operations", f"{units.count(macs)} MACs, dense, once")]
+    if reason := report.ann.get("left_out"):
+        return [*facts, Fact("energy", f"left out: {reason}")]
     if energy_pj is None:
         return [*facts, Fact("energy", "not priced")]
     facts.insert(0, Fact("energy", units.energy(energy_pj)))

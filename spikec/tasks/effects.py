@@ -158,10 +158,12 @@ def _layer(name: str, sides: Sequence[_Side], differing: Mapping[str, int], samp
 def _right(sides: Sequence[_Side], data: Samples) -> tuple[tuple[int | None, int | None], tuple[str, ...]]:
     """The samples that each graph puts into their class, and what was assumed to say so."""
     if data.labels is None:
-        return (None, None), ("the data have no labels: no accuracy",)
+        return (None, None), ("the data have no labels: no accuracy (of an .npz they are an array 'labels')",)
     kinds = [side.graph.types[side.graph.outputs[0]] for side in sides]
-    if any(len(kind.shape) != 1 or kind.shape[0] <= data.labels.max() for kind in kinds):
+    if any(len(kind.shape) != 1 for kind in kinds):
         return (None, None), (f"the first output is {kinds[0]}, no score for each class: no accuracy",)
+    if beyond := _beyond(data.labels, min(kind.shape[0] for kind in kinds)):
+        return (None, None), (beyond,)
     before, after = (int(correct(side.scores(), data.labels).sum()) for side in sides)
     remarks = []
     if len(sides[0].graph.outputs) > 1:
@@ -169,3 +171,15 @@ def _right(sides: Sequence[_Side], data: Samples) -> tuple[tuple[int | None, int
     if any(kind.timing is Timing.STEP for kind in kinds):
         remarks.append("where the output is per step, its mean over the steps is the score")
     return (before, after), tuple(remarks)
+
+
+def _beyond(labels: NDArray[np.int64], classes: int) -> str:
+    """Which labels no score is of; empty where every label is a class."""
+    found = labels[(labels < 0) | (labels >= classes)]
+    if not found.size:
+        return ""
+    which = f"{found.min()}" if found.min() == found.max() else f"{found.min()} to {found.max()}"
+    return (
+        f"{found.size} of {labels.size} labels are out of range ({which}): the first output has a score for each of "
+        f"{classes} classes, 0 to {classes - 1}: no accuracy"
+    )

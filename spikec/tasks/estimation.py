@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwmodels.dense import ann_energy_pj, ann_macs
 from hwmodels.model import HardwareModel, Pipeline
 from hwmodels.rates import RateTally
 from hwmodels.registry import load as load_hardware
@@ -26,6 +25,7 @@ from spikec.run.inputs import only_input
 from spikec.tasks.opening import load, remarks_of
 from spikec.tasks.pricing import EVALUATION, Priced, price, price_counts, price_rates
 from spikec.tasks.rates import read_rates
+from spikec.tasks.unrolled import ann_of, written_out
 
 MAX_SAMPLES = 1024
 
@@ -198,6 +198,8 @@ def _report(model: Model, chip: HardwareModel, question: Question, samples: Batc
 
 def _steps(graph: Graph, question: Question, samples: Batch | None) -> int:
     own = graph.steps
+    if not graph.timed:
+        return own
     if samples is not None and only_input(graph)[1].timing is Timing.STEP:
         own = int(samples.inputs.shape[1])
         if question.steps not in (None, own):
@@ -236,7 +238,7 @@ def report_of(
             "counts": total_counts(priced.costs, priced.samples),
             "latency_ns": None,
         },
-        ann={"energy_pj": ann_energy_pj(priced.graph, terms), "macs": ann_macs(priced.graph)},
+        ann=ann_of(model.graph, priced, terms),
         left_out=left_out(priced.costs, terms, priced.samples),
         assumptions=_assumptions(model, question, priced, data),
     )
@@ -279,6 +281,8 @@ def _assumptions(
     else:
         said = [f"rates are those of {data['spec']}, at {priced.steps} step(s)"]
     said += [f"of the model's file: {remark}" for remark in remarks_of(model)]
+    if question.steps is not None and not model.graph.timed:
+        said.append(f"--steps {question.steps} is not used: the model has no time of its own, its nodes run once")
     if priced.steps != model.graph.steps:
         said.append(
             f"the network was made for T = {model.graph.steps}; its BatchNorm statistics are not those of "
@@ -290,6 +294,7 @@ def _assumptions(
             f"{model.input.preprocessing}"
         )
     said += _silent(priced, model)
+    said += written_out(priced)
     if data.get("unused_rates"):
         said.append(
             f"these rates feed no product that asks for one and count nothing: {', '.join(data['unused_rates'])}"

@@ -9,8 +9,11 @@ import spikec
 from spikec import model as models
 from spikec.errors import one_line
 from spikec.frontend import foreign
-from spikec.frontend.foreign import READERS, Reading
+from spikec.frontend.foreign import READERS, Reading, ending
 from spikec.model import Model, input_spec
+
+TRACED = "traced"
+"""How a network of the user's code was made, in its provenance."""
 
 
 def load(path: Path | str, reading: Reading | None = None, name: str | None = None) -> Model:
@@ -23,7 +26,7 @@ def load(path: Path | str, reading: Reading | None = None, name: str | None = No
         UnsupportedOp, TraceError: it is read, and holds what the IR does not take.
     """
     path = Path(path)
-    if path.suffix not in READERS:
+    if ending(path) not in READERS:
         return models.load(path)
     taken = foreign.read(path, reading)
     spec = input_spec(taken.graph, taken.graph.steps, taken.preprocessing)
@@ -33,7 +36,7 @@ def load(path: Path | str, reading: Reading | None = None, name: str | None = No
         graph=taken.graph,
         input=spec,
         provenance={
-            "made": f"read from {path.suffix}",
+            "made": f"read from {ending(path)}",
             "file": one_line(path.name),
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "remarks": [one_line(remark) for remark in taken.remarks],
@@ -43,6 +46,24 @@ def load(path: Path | str, reading: Reading | None = None, name: str | None = No
     )
 
 
+def is_traced(model: Model) -> bool:
+    """Whether it was traced from code, and not read from another tool's file."""
+    return bool(model.provenance.get("made") == TRACED)
+
+
 def remarks_of(model: Model) -> tuple[str, ...]:
-    """What was assumed or left away when the model was read; empty for one that was not."""
+    """What was assumed or left away when the model was read or traced; empty for one that was neither."""
+    return (*taking_remarks_of(model), *weights_remark_of(model))
+
+
+def taking_remarks_of(model: Model) -> tuple[str, ...]:
+    """What was assumed or left away when its graph was taken."""
     return tuple(model.provenance.get("remarks", ()))
+
+
+def weights_remark_of(model: Model) -> tuple[str, ...]:
+    """That a traced network has its factory's own weights: a file of them may have been forgotten."""
+    notes = model.provenance
+    if not is_traced(model) or notes.get("weights") != {}:
+        return ()
+    return (f"weights are those that the factory gives, with seed {notes.get('seed')}",)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import spikec
+from spikec import model as models
 from spikec.errors import InputError, ModelFileError, TraceError, UnknownName, UsageError, one_line
 from spikec.frontend.tracer import Layout, traced
 from spikec.frontend.users_code import users_code
@@ -174,6 +175,13 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
     for candidate in (state, *(state.get(key) for key in INNER if isinstance(state, dict))):
         if isinstance(candidate, dict) and candidate and all(map(_is_weight, candidate.items())):
             return candidate
+    if isinstance(state, dict) and state.get("format") == models.FORMAT:
+        raise ModelFileError(
+            "this is a model of spikec's own, a graph with its weights",
+            where=str(path),
+            expected="a state dict",
+            mend="torch.save(model.state_dict(), FILE); a model.pt itself goes to estimate, show and export",
+        )
     raise ModelFileError("no state dict", where=str(path), expected="names with tensors, alone or under 'state_dict'")
 
 
@@ -210,7 +218,10 @@ def _module(name: str, arch: str) -> ModuleType:
                 f"there is no module '{cause.name}'",
                 where=f"--arch {arch}",
                 expected=f"a module in {os.getcwd()} or installed",
+                mend=f"this in the folder above, which holds '{cause.name}'" if Path.cwd().name == cause.name else "",
             ) from error
+        if isinstance(cause, ImportError) and "no known parent package" in str(cause):
+            error.mend = f"in the folder above: --arch {Path.cwd().name}.{arch}"
         raise
 
 

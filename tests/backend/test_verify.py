@@ -17,6 +17,7 @@ from spikec.backend.registry import load
 from spikec.backend.verdict import Verdict
 from spikec.backend.verify import LEAST_SAMPLES, judge, settle
 from spikec.errors import DataError, VerificationFailed
+from spikec.ir.arithmetic import Scale
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.graph import Graph
 from spikec.ir.neurons import LIF
@@ -195,6 +196,43 @@ def test_a_layer_that_proves_nothing_fails_by_name(target, tmp_path, data_for, v
     assert len(said["reasons"]) == 1, "the other layer is fine"
     assert [bool(layer["fault"]) for layer in said["layers"]] == [False, True]
     assert [layer["spikes_differing"] for layer in said["layers"]] == [0, 0]
+
+
+def read_out(v_threshold: float, *, membrane: bool = True, taken: bool = False, moves: bool = True) -> Graph:
+    """A live layer before one whose threshold is out of reach, its membrane an output unless said."""
+    build = GraphBuilder(steps=2)
+    weights = {"tau": 2.0, "v_threshold": 0.3}
+    x = build.add(LIF(), build.input("x", TensorType((6,))), scope="live", weights=weights)
+    if not moves:
+        x = build.add(Scale(0.0), x, scope="nothing")
+    weights = {"tau": 2.0, "v_threshold": v_threshold}
+    last = build.add(LIF(), x, scope="out", weights=weights)
+    spikes = build.add(Scale(0.5), last, scope="after") if taken else last
+    return build.graph(spikes, *([f"{last}.v"] if membrane else []))
+
+
+def test_a_read_out_that_never_fires_is_judged_by_its_membrane(target, tmp_path, data_for):
+    graph = read_out(99.0)
+    target.writer(graph, tmp_path)
+    verdict = verify(target, tmp_path, graph, data_for(graph))
+    assert [layer.rate > 0 for layer in verdict.layers] == [True, False]
+    assert ["judged by its membrane" in layer.note for layer in verdict.layers] == [False, True]
+    assert ["note" in layer for layer in verdict_of(tmp_path)["layers"]] == [True, True]
+    other = altered(target, lambda t: replace(t, membranes={n: v + (n == "out") for n, v in t.membranes.items()}))
+    fails(other, tmp_path, graph, data_for(graph), "layer 'out': membranes differ")
+
+
+def test_a_read_out_that_fires_is_judged_by_its_spikes_as_well(target, tmp_path, data_for):
+    graph = read_out(0.2)
+    target.writer(graph, tmp_path)
+    assert [layer.note for layer in verify(target, tmp_path, graph, data_for(graph)).layers] == ["", ""]
+
+
+@pytest.mark.parametrize("change", [{"membrane": False}, {"taken": True}, {"moves": False}], ids=str)
+def test_a_silent_layer_whose_membrane_shows_nothing_proves_nothing(target, tmp_path, data_for, change):
+    graph = read_out(99.0, **change)
+    target.writer(graph, tmp_path)
+    fails(target, tmp_path, graph, data_for(graph), "proven of 1 of 2 neuron layers, never firing.*: out;")
 
 
 def test_many_dead_layers_are_one_sentence_that_names_them(target, tmp_path, data_for):

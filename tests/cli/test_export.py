@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nir
@@ -12,7 +13,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from cli.export import print_verdict
 from cli.main import spikec
+from spikec.backend.verdict import Layer, Verdict
+from spikec.backend.verify import BY_MEMBRANE
 from spikec.errors import OutputError
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.neurons import LIF
@@ -215,3 +219,18 @@ def test_a_disk_that_takes_no_more_ends_an_export_and_leaves_nothing(
     assert "cannot be written" in found.stderr
     assert "Traceback" not in found.stderr
     assert list(folder.iterdir()) == []
+
+
+def test_a_verdict_counts_its_layers_and_names_those_judged_by_their_membrane(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lives = Layer("lif0", "stem.lif", 64, 0, 0.171, 0.0)
+    reads = Layer("lif1", "head.lif", 64, 0, 0.0, 0.0, note=BY_MEMBRANE)
+    verdict = Verdict(True, (), "nir", "abc", 16, 4, 1e-9, None, (lives,), {}, {})
+    print_verdict(verdict)
+    assert "1 neuron layer, rate 0.171 spikes per neuron and step" in capsys.readouterr().out
+    print_verdict(replace(verdict, layers=(lives, reads)))
+    said = capsys.readouterr().out
+    assert "2 neuron layers, rates 0.000 to 0.171 spikes per neuron and step" in said
+    assert f"  head.lif: {BY_MEMBRANE}\n" in said
+    assert "stem.lif: " not in said

@@ -58,6 +58,7 @@ def test_json_and_dot_are_of_the_same_graph(run, model: Path, small: Model) -> N
     [
         (("--passes", "fold-batchnrom"), "Try: fold-batchnorm"),
         (("--passes", "fold-batchnorm", "--print-after", "hoist-repeat"), "expected one of: fold-batchnorm"),
+        (("--print-after", "quantize"), "--print-after quantize without --passes"),
         (("--format", "png"), "--help"),
     ],
 )

@@ -54,6 +54,20 @@ def test_an_unknown_data_set_names_the_nearest():
         load("")
 
 
+def test_a_file_without_npz_before_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("img.npz", inputs=np.ones((2, 3)))
+    (tmp_path / "img").write_bytes((tmp_path / "img.npz").read_bytes())
+    for name in ("img.npz", "absent.npz", "img", str(tmp_path / "img.npz")):
+        with pytest.raises(DataError, match=re.escape(f"Try: npz:{name}")):
+            load(name)
+
+
+def test_a_file_of_another_array_says_how_to_name_it(path):
+    with pytest.raises(DataError, match=r"it holds \['x'\].*Try: numpy\.savez\(FILE, inputs=array\)"):
+        load(saved(path, x=np.ones((2, 3))))
+
+
 def test_a_file_with_labels_and_ids(path):
     inputs = np.arange(24, dtype=np.uint8).reshape(4, 6)
     found = load(saved(path, inputs=inputs, labels=np.array([1, 0, 2, 1], np.int8), ids=np.array([7, 5, 3, 1])))

@@ -78,6 +78,24 @@ def test_an_unsupported_op_lists_every_offender_in_columns():
     ]
 
 
+def test_equal_offenders_are_one_line_that_counts_them():
+    same = Offender("aten.ge.Scalar", "lif", "a comparison", "net.py:8: q = v >= 1")
+    error = UnsupportedOp("spikec's IR", [same, Offender("relu", "act", "not taken"), *[same] * 15])
+    assert str(error).splitlines() == [
+        "spikec's IR cannot take this graph: 17 nodes have no form there",
+        "  lif  aten.ge.Scalar  a comparison (x 16); net.py:8: q = v >= 1",
+        "  act  relu            not taken",
+    ]
+
+
+def test_of_many_offenders_with_one_reason_the_first_are_listed():
+    of = [Offender("add", f"at{number}", "is once") for number in range(176)]
+    lines = str(UnsupportedOp("lava", [*of, of[-1], Offender("mul", "z", "no process")], nodes=200)).splitlines()
+    assert [line.split()[0] for line in lines[1:13]] == [f"at{number}" for number in range(12)]
+    assert lines[13:] == ["  z     mul  no process", "  and 165 more: is once"]
+    assert len(str(UnsupportedOp("lava", of[:13])).splitlines()) == 14  # none is hidden behind 'and 1 more'
+
+
 def test_the_answer_no_is_1_and_the_rest_is_2():
     no = {TraceError, UnsupportedOp, VerificationFailed, BudgetExceeded, NoWinner, StateOverflow}
     assert {c for c in CLASSES if c.exit_code == 1} == no

@@ -60,6 +60,24 @@ def test_spikes_rates_and_accuracy_are_those_counted_by_hand(
     assert found.right_after == (after.argmax(-1) == 0).sum()
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (
+            [0, 50, 57, 1],
+            "2 of 4 labels are out of range (50 to 57): the first output has a score for each of 2 classes",
+        ),
+        ([0, 2, 1, 1], "1 of 4 labels are out of range (2): "),
+        ([0, -1, 1, 1], "1 of 4 labels are out of range (-1): "),
+    ],
+)
+def test_labels_of_no_class_are_named(model: Model, inputs, tmp_path: Path, labels: list[int], said: str) -> None:
+    data = npz(tmp_path, inputs=inputs[:4], labels=np.array(labels))
+    found = effect(model.graph, passed(model, ["quantize"]).model.graph, data)
+    assert (found.right_before, found.right_after) == (None, None)
+    assert found.remarks[0].startswith(said)
+
+
 def show(model: Model, folder: Path, *words: object) -> Result:
     save(model, folder / "pair.pt")
     return CliRunner().invoke(spikec, ["show", str(folder / "pair.pt"), *map(str, words)])
@@ -71,7 +89,7 @@ def test_show_prints_them(model: Model, inputs: NDArray[np.float32], tmp_path: P
     result = show(model, tmp_path, "--passes", "quantize", "--data", data, "--samples", 8)
     assert result.exit_code == 0, result.output
     assert "8 samples, T = 4, float64" in result.stderr
-    assert "no labels: no accuracy" in result.stderr
+    assert "no labels: no accuracy (of an .npz they are an array 'labels')" in result.stderr
     (row,) = (line.split() for line in result.stderr.splitlines() if line.startswith("lif "))
     assert row[3:5] == [str(both), "64"]
 

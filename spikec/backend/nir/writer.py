@@ -62,6 +62,8 @@ def peeled(graph: Graph, dialect: Dialect) -> Peeled:
     try:
         return peel(graph, "nir")
     except UnsupportedOp as error:
+        if not graph.timed:
+            raise
         offenders = [*error.offenders, *_others(graph, dialect)]
         raise UnsupportedOp(error.target, offenders, mend=error.mend, nodes=error.nodes) from error
 

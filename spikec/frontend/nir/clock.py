@@ -71,7 +71,7 @@ class Clock:
             return Leak(np.exp(spent), -np.expm1(spent), steps)
         if (ratio > 1 + CLOSE).any():
             short = float(np.min(tau))
-            mend = f"--dt {short:g} or less, or --integrator exponential"
+            mend = f"spikec trace --dt {short:g} or less, or --integrator exponential"
             raise TraceError(f"a time constant of {short:g} s is shorter than a step of {self.dt:g} s; {mend}")
         ratio = np.minimum(ratio, np.ones_like(ratio))
         return Leak(1 - ratio, ratio, steps)
@@ -97,9 +97,10 @@ def clock_for(network: Network, reading: Reading, notes: Notes) -> Clock | None:
         dt, why = (
             _stated(network, notes) or _of_rates(network, kinds) or (DEFAULT_DT, "as snnTorch and SpikingJelly take it")
         )
-        notes.add(f"NIR states no time step: one of {dt:g} s is taken, {why} (--dt)")
+        notes.add(f"NIR states no time step: one of {dt:g} s is taken, {why} (spikec trace --dt)")
     if reading.integrator is None and kinds & LEAKING:
-        notes.add("NIR states no integrator: forward Euler is taken, as snnTorch and SpikingJelly do (--integrator)")
+        how = "forward Euler is taken, as snnTorch and SpikingJelly do (spikec trace --integrator)"
+        notes.add(f"NIR states no integrator: {how}")
     return Clock(dt, reading.integrator or "euler")
 
 
@@ -116,7 +117,7 @@ def _stated(network: Network, notes: Notes) -> tuple[float, str] | None:
         notes.add("the dt that metadata state is not taken: it is no number of seconds above 0", path)
     if len(found) > 1:
         several = ", ".join(f"{dt:g}" for dt in sorted(found))
-        raise TraceError(f"the metadata state several time steps: {several} s", mend="--dt says which")
+        raise TraceError(f"the metadata state several time steps: {several} s", mend="spikec trace --dt says which")
     return (found.pop(), "as the file's metadata state it") if found else None
 
 

@@ -108,5 +108,5 @@ def _steps(fields: Fields, clock: Clock) -> Numbers:
     off = np.abs(steps - whole)
     if (off > CLOSE).any():
         worst = float(steps.reshape(-1)[int(off.argmax())])
-        raise TraceError(f"a delay of {worst:.9g} steps of {clock.dt:g} s, which is not whole; --dt")
+        raise TraceError(f"a delay of {worst:.9g} steps of {clock.dt:g} s, which is not whole; spikec trace --dt")
     return whole

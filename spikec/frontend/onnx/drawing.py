@@ -13,9 +13,10 @@ from hashlib import sha256
 import numpy as np
 
 from spikec.errors import GraphError
+from spikec.frontend.axes import View
 from spikec.frontend.onnx.call import Refusal
 from spikec.frontend.onnx.naming import cleaned
-from spikec.frontend.onnx.symbol import Const, Numbers
+from spikec.frontend.onnx.symbol import Const, Data, Numbers
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.op import Op
 from spikec.ir.shapes import Concat, Constant, Expand, Reshape, Slice, Transpose
@@ -47,6 +48,8 @@ class Drawing:
         timing: of all values: Step where the network has states.
         most: bytes that one value, or all constants, may take.
         scope: the module path of the operation at hand.
+        remarks: what was assumed.
+        differences: of values and a number, the value and the number by what they give.
     """
 
     builder: GraphBuilder
@@ -55,6 +58,7 @@ class Drawing:
     most: int
     scope: str = ""
     remarks: dict[str, None] = field(default_factory=dict)
+    differences: dict[View, tuple[Data, Const]] = field(default_factory=dict)
     _weights: dict[str, Weight] = field(default_factory=dict)
     _copies: dict[bytes, str] = field(default_factory=dict)  # names by what is there
     _known: dict[tuple[Op, tuple[str, ...]], str] = field(default_factory=dict)

@@ -29,7 +29,7 @@ def read(path: Path, reading: Reading) -> Taken:
     ends = ends_of(source)
     if len(ends.data) != 1:
         raise _inputs(source, ends)
-    found = network(source, ends, reading.steps or 1)
+    found = network(source, ends, (reading.steps if ends.states else None) or 1)
     return Taken(
         found.graph,
         "frames" if ends.states else "direct",

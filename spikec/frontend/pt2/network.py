@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikec.errors import ModelFileError, UnsupportedOp
+from spikec.errors import ModelFileError, Offender, UnsupportedOp
 from spikec.frontend.naming import Given
 from spikec.frontend.onnx.naming import cleaned
 from spikec.frontend.pt2.field import malformed
@@ -97,7 +97,7 @@ class Network(nn.Module):
             ModelFileError: all tensors together would take more than `most` bytes.
         """
         known = {name: _meta(value) for name, value in self._begun(x).items()}
-        offenders: list[tuple[str, str, str]] = []
+        offenders: list[Offender] = []
         largest = 0
         memory = dict([_memory(x)])
         for placed in self.placed:
@@ -108,12 +108,13 @@ class Network(nn.Module):
                 memory.update(_memory(value) for value in found.values() if isinstance(value, Tensor))
                 largest = max((prod(y.shape) * 8 for y in found.values() if isinstance(y, Tensor)), default=0)
             except Refusal as refusal:
-                offenders.append((call.target, call.scope, str(refusal)))
+                offenders.append(Offender(call.target, call.scope, str(refusal), str(call.line or "")))
             except KeyError:  # of a node that was refused
                 continue
             except FAULTS as error:
                 reason = " ".join(str(error).split())[:200]
-                offenders.append((call.target, call.scope, f"does not compute: {reason}"))
+                said = f"does not compute: {reason}"
+                offenders.append(Offender(call.target, call.scope, said, str(call.line or "")))
             if (wanted_bytes := max(sum(memory.values()), largest)) > most:
                 wanted = f"its tensors up to node '{call.name}' would take {wanted_bytes} bytes"
                 raise ModelFileError(wanted, expected=f"at most {most}", mend="--max-bytes")

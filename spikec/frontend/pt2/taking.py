@@ -33,9 +33,9 @@ def check_rewritten(network: Network, written: Network, way: Way, reading: Readi
     Raises:
         TraceError: they differ.
     """
-    _check_sizes(written, way, reading)
+    ours, theirs = (_doubled(each) for each in (network, written))
+    _check_sizes(theirs, way, reading)  # in fp64, the format that truths become numbers of
     generator = torch.Generator().manual_seed(1)
-    ours, theirs = (copied(each).double() for each in (network, written))
     for sizes in way.replayed:
         for scale in SCALES:
             x = torch.rand(_shape(way, sizes), generator=generator, dtype=torch.float64) * scale - scale / 4
@@ -72,7 +72,8 @@ def _with_layout(way: Way, error: TraceError | UnsupportedOp) -> TraceError | Un
     """The error, with how the input was seen where that may be why."""
     if isinstance(error, TraceError) and OF_LAYOUT.search(error.found):
         if way.others:
-            mend = f"--layout {' or '.join(way.others)} in the place of {way.seen}, as which the input was read"
+            others = f"spikec trace --layout {' or '.join(way.others)}"
+            mend = f"{others} in the place of {way.seen}, as which the input was read"
             error.mend = f"{error.mend}; or {mend}" if error.mend else mend
         else:
             error.found += f"; the input was read as {way.seen}, the only --layout that fits"
@@ -109,11 +110,18 @@ def _shape(way: Way, sizes: tuple[int, int]) -> tuple[int, ...]:
     return (*lead, *way.shape)
 
 
+def _doubled(network: Network) -> Network:
+    """A copy of the network that computes in fp64."""
+    found = copied(network).double()
+    assert isinstance(found, Network)
+    return found
+
+
 def _in_double(network: Network, asked: Asked, sizes: tuple[int, int]) -> Recorder | None:
     """A recording in fp64, for the weights that the program computes; None where it does not run so."""
     formats = {path: tensor.dtype for path, tensor in network.state_dict(keep_vars=True).items()}
     try:
-        return record(copied(network).double(), asked, sizes, formats)
+        return record(_doubled(network), asked, sizes, formats)
     except TraceError:
         return None
 

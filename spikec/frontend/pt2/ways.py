@@ -24,7 +24,7 @@ WORDS: Mapping[Layout, str] = {
     "BTX": "axis 0 is the batch, axis 1 time",
     "BX": "axis 0 is the batch, and there is no time",
 }
-MEND = "say where time and batch are: --layout TBX, BTX or BX"
+MEND = "say where time and batch are: spikec trace --layout TBX, BTX or BX"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from spikec.backend.export import write_export
 from spikec.backend.lava.program import SHIPPED
 from spikec.backend.lava.reader import read
 from spikec.backend.lava.writer import CARRIED, write
+from spikec.backend.nir.writer import peeled
 from spikec.backend.protocol import peel
 from spikec.backend.registry import load
 from spikec.errors import ModelFileError, OutputError, UnsupportedOp
@@ -20,8 +22,9 @@ from spikec.ir.arithmetic import Add
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.graph import Graph
 from spikec.ir.linear import Linear
-from spikec.ir.neurons import LIF
+from spikec.ir.neurons import LIF, Threshold
 from spikec.ir.op import Inputs, Op, WeightTypes
+from spikec.ir.shapes import Concat
 from spikec.ir.time import Repeat, TimeMean
 from spikec.ir.types import REAL, TensorType, Timing
 
@@ -65,6 +68,27 @@ def test_what_is_once_inside_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedOp, match=r"lava.*\n  stem +linear +is computed once") as caught:
         peel(TimeReductionsLast()(small(hidden_once=True)), "lava")
     assert {offender.path for offender in caught.value.offenders} == {"stem", "repeat"}
+
+
+@pytest.mark.parametrize(
+    ("target", "refuse"), [("lava", lambda graph: peel(graph, "lava")), ("nir", lambda graph: peeled(graph, "strict"))]
+)
+def test_a_network_without_time_is_refused_once_and_told_how_to_have_one(
+    target: str, refuse: Callable[[Graph], object]
+) -> None:
+    builder = GraphBuilder(1)
+    value = builder.input("x", TensorType((3,), REAL, Timing.ONCE))
+    for _ in range(40):
+        value = builder.add(Threshold(), value, weights={"v_threshold": 1.0})
+    graph = builder.graph(builder.add(Concat(0), value, value))
+    with pytest.raises(UnsupportedOp) as caught:
+        refuse(graph)
+    assert str(caught.value).splitlines()[:2] == [
+        f"{target} cannot take this graph: 41 of 41 nodes have no form there",
+        "    every node  is computed once for the inference: the network has no time (x 41)",
+    ]
+    assert "one step with its states" in caught.value.mend
+    assert "repeat-first" not in caught.value.mend
 
 
 class Softened(Op):

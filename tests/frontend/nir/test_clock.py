@@ -40,7 +40,8 @@ def tau_of(found):
 def test_the_default_is_said(taken):
     found = taken(*between(lif()))
     assert tau_of(found) == pytest.approx(20)
-    assert said(found, "NIR states no time step: one of 0.0001 s is taken, as snnTorch and SpikingJelly take it (--dt)")
+    how = "as snnTorch and SpikingJelly take it (spikec trace --dt)"
+    assert said(found, f"NIR states no time step: one of 0.0001 s is taken, {how}")
     assert said(found, "NIR states no integrator: forward Euler is taken")
     assert said(found, "time constants are 20 steps")
     assert found.facts["dt"] == 1e-4

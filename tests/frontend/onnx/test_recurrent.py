@@ -6,6 +6,7 @@ import snntorch
 import torch
 from torch import nn
 
+from spikec.ir.linear import BatchNorm, Conv2d
 from spikec.ir.types import Role
 from spikec.run.interp import Interpreter
 
@@ -130,3 +131,27 @@ def test_copies_of_a_weight_that_the_exporter_turned_are_one(exported, tokens):
     taken = exported(network, [torch.randn(EXPORTED, STEPS, *tokens, 6)], dynamo=False)
     learnt = [weight.array.size for weight in taken.graph.weights.values() if weight.role is Role.PARAMETER]
     assert sum(learnt) == sum(weight.numel() for weight in network.parameters())
+
+
+class Normed(nn.Module):
+    """A loop over time around a convolution with BatchNorm, which the older exporter folds into it at every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.bn, self.leaky = nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), snntorch.Leaky(0.8, threshold=0.3)
+        self.bn.running_var.fill_(0.5)
+        nn.init.uniform_(self.bn.weight)
+
+    def forward(self, x):
+        v, found = self.leaky.init_leaky(), []
+        for t in range(4):
+            q, v = self.leaky(self.bn(self.conv(x[:, t])), v)
+            found.append(q)
+        return torch.stack(found, 1)
+
+
+def test_copies_of_a_convolution_with_its_batch_norm_in_it_are_one(exported):
+    graph = exported(Normed(), [torch.randn(2, 4, 2, 5, 5)], dynamo=False, opened=False).graph
+    assert len(list(graph.nodes_of(Conv2d))) == 4
+    assert not list(graph.nodes_of(BatchNorm))
+    assert graph.parameters == 3 * 2 * 9 + 3

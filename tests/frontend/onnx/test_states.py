@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
+from spikec.backend.lava.writer import check_carried
+from spikec.backend.nir.encode import check
+from spikec.backend.nir.writer import peeled
+from spikec.backend.protocol import peel
 from spikec.errors import TraceError, UnsupportedOp
 from spikec.frontend.onnx.ends import PAIRS
 from spikec.ir.time import Delay
@@ -64,8 +68,41 @@ def test_the_number_of_steps_is_asked_for_or_said_to_be_1(reader, leaky):
 def test_without_states_any_time_is_unrolled_and_steps_are_not_used(reader, node, model, port):
     found = reader.taken(model([node("Neg", ["x"], ["y"])], [port("x", "n", 3)], ["y"]), steps=7)
     assert found.encoder == "direct"
-    assert found.graph.steps == 7
+    assert found.graph.steps == 1  # the reader takes each node once: T would say nothing
     assert any("--steps is not used" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize("op", ["Greater", "GreaterOrEqual", "Less", "LessOrEqual"])
+def test_a_difference_against_0_is_a_comparison_with_what_was_taken_away(reader, node, model, port, ops, op):
+    """As snnTorch and SpikingJelly write it, also one bit above and below, and at the smallest numbers there are."""
+    for level in (0.3, 1e-44):
+        c = np.float32(level)
+        nodes = [node("Sub", ["x", "c"], ["d"]), node(op, ["d", "zero"], ["q"]), node("Cast", ["q"], ["y"], to=1)]
+        content = model(nodes, [port("x", "n", 4)], ["y"], c=c, zero=np.float32(0))
+        x = np.array([[c, np.nextafter(c, np.float32(1)), np.nextafter(c, np.float32(-1)), 0.5]] * 4, np.float32)
+        graph = reader.equal(content, values=x, exact=True)
+        assert [kind for kind in ops(graph) if kind not in ("threshold", "scale")] == (
+            [] if op.startswith("Greater") else ["constant", "expand", "add"]
+        )
+    nodes[1] = node(op, ["d", "c"], ["q"])
+    over = reader.equal(model(nodes, [port("x", "n", 4)], ["y"], c=np.float32(0.3)), exact=True)
+    assert "add" in ops(over)  # x - c against another number is rounded first
+
+
+def test_a_step_with_its_states_is_what_the_mend_of_exports_says_it_is(reader, node, model, port):
+    nodes = [
+        node("Mul", ["v", "half"], ["kept"]),
+        node("Add", ["kept", "x"], ["h"]),
+        node("Sub", ["h", "one"], ["over"]),
+        node("Greater", ["over", "zero"], ["fired"]),
+        node("Cast", ["fired"], ["q"], to=1),
+        node("Sub", ["h", "q"], ["v_out"]),
+    ]
+    constants = {"half": np.float32(0.5), "one": np.float32(1), "zero": np.float32(0)}
+    ports = [port("x", "n", 3), port("v", "n", 3)]
+    graph = reader.taken(model(nodes, ports, ["q", "v_out"], **constants), steps=4).graph
+    check_carried(peel(graph, "lava"))
+    check(peeled(graph, "strict"), "strict")
 
 
 def test_a_state_of_spikes_is_known_as_such(reader, node, model, port):

@@ -56,6 +56,33 @@ def test_a_leaky_with_a_hidden_membrane_and_a_learnt_beta(door) -> None:
     assert found.graph.weights["cell.beta"].array.shape == (6,)
 
 
+class Behind(nn.Module):
+    """Layers with biases and norms behind a Leaky, on its float32 spikes as they are or in the input's format."""
+
+    def __init__(self, *, cast: bool) -> None:
+        super().__init__()
+        self.leaky, self.cast = snntorch.Leaky(0.5, threshold=0.3), cast
+        self.conv, self.bn, self.grouped = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, groups=2)
+        self.line, self.norm, self.q, self.k = nn.Conv1d(4, 3, 2), nn.LayerNorm(5), nn.Linear(5, 5), nn.Linear(5, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        v, found = self.leaky.init_leaky(), []
+        for t in range(3):
+            q, v = self.leaky(x[t], v)
+            y = self.grouped(self.bn(self.conv(q.to(x.dtype) if self.cast else q)))
+            y = self.norm(self.line(y.flatten(2)[:, :, :6]))
+            found.append((self.q(y) @ self.k(y).transpose(-2, -1)).softmax(-1) @ y)
+        return torch.stack(found)
+
+
+@pytest.mark.parametrize("core", [False, pytest.param(True, marks=pytest.mark.full)], ids=["aten", "core"])
+def test_layers_with_biases_behind_a_leaky(door, core: bool) -> None:
+    x = torch.rand(3, 2, 3, 7, 7)
+    door.equal(Behind(cast=True), x, core=core)
+    found = door.taken(Behind(cast=False), x, core=core)  # in fp64 snnTorch's own module does not compute
+    assert {"lif", "conv2d", "conv1d", "linear", "layer_norm"} < {node.op.mnemonic for node in found.graph.nodes}
+
+
 class Whole(nn.Module):
     """Two neurons, the second recurrent; it gives spikes and the membranes of both."""
 

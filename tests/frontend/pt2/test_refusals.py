@@ -100,7 +100,7 @@ def test_a_layout_that_may_be_why_is_said_with_those_that_could_be_asked_for(doo
     with pytest.raises(TraceError, match="a mean over the batch") as caught:
         read(file, Reading(layout="BTX"))
     seen = "BTX (axis 0 is the batch, axis 1 time), as which the input was read"
-    assert caught.value.mend == f"--layout TBX or BX in the place of {seen}"
+    assert caught.value.mend == f"spikec trace --layout TBX or BX in the place of {seen}"
     assert read(file, Reading(layout="TBX")).facts["layout"] == "TBX"
 
 

@@ -31,7 +31,11 @@ def add(d: Drawing, call: Call) -> Sequence[Symbol]:
 def sub(d: Drawing, call: Call) -> Sequence[Symbol]:
     """a - b, as a + (-1) b, which rounds alike."""
     a, b = operands(call)
-    return [summed(d, a, negated(d, b))]
+    found = summed(d, a, negated(d, b))
+    if isinstance(a, Data) and isinstance(b, Const) and b.number is not None and found.shape == a.shape:
+        assert isinstance(found, Data)
+        d.differences[found.view] = (a, b)
+    return [found]
 
 
 def add_all(d: Drawing, call: Call) -> Sequence[Symbol]:

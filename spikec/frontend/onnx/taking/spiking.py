@@ -24,7 +24,11 @@ MOST_LEVELS = 2**16
 
 
 def comparison(fires_at: FiresAt, *, turned: bool) -> Callable[[Drawing, Call], Sequence[Symbol]]:
-    """a > b or a >= b; `turned` where it is b > a or b >= a. Between two values: their difference against 0."""
+    """a > b or a >= b; `turned` where it is b > a or b >= a. Between two values: their difference against 0.
+
+    x - c against a 0, as snnTorch and SpikingJelly write it, is x against c: floating-point numbers with gradual
+    underflow differ by 0 exactly where they are equal (IEEE 754-2019), and by the right sign elsewhere.
+    """
 
     def take(d: Drawing, call: Call) -> Sequence[Symbol]:
         a, b = operands(call)
@@ -36,6 +40,8 @@ def comparison(fires_at: FiresAt, *, turned: bool) -> Callable[[Drawing, Call], 
             a, b = summed(d, a, negated(d, b)), Const(np.zeros(()))
         assert isinstance(a, Data)
         assert isinstance(b, Const)
+        if b.number == 0.0:
+            a, b = d.differences.get(a.view, (a, b))
         return [_fired(d, a, b, fires_at)]
 
     return take

@@ -1,0 +1,50 @@
+"""What a report says of networks whose steps or neurons are plain nodes, as an .onnx file may hold them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hwmodels.dense import ann_energy_pj, ann_macs, unrolled
+from spikec.cost import Terms
+from spikec.ir.arithmetic import Mul
+from spikec.ir.graph import Graph
+from spikec.ir.neurons import Neuron, Threshold
+from spikec.tasks.pricing import Priced
+
+LEFT_OUT = (
+    "the network is unrolled over time: its layers are there once a step, and how many steps that are is not said; "
+    "of one step with its states (docs/from-onnx.md) the ANN is given"
+)
+LISTED = 3
+
+
+def ann_of(graph: Graph, priced: Priced, terms: Terms) -> dict[str, Any]:  # Any: JSON
+    """The same-shape ANN beside a report, or why there is none.
+
+    Args:
+        graph: as it was read: passes may give each step a weight of its own.
+        priced: the network and what it costs.
+        terms: the chip's prices.
+    """
+    if unrolled(graph):
+        return {"energy_pj": None, "macs": None, "left_out": LEFT_OUT}
+    return {"energy_pj": ann_energy_pj(priced.graph, terms), "macs": ann_macs(priced.graph)}
+
+
+def written_out(priced: Priced) -> list[str]:
+    """What must be known of a price where neurons are arithmetic, whose products are priced as those of layers are."""
+    comparisons = len(list(priced.graph.nodes_of(Threshold)))
+    if not comparisons or any(priced.graph.nodes_of(Neuron)):
+        return []
+    products = {node.name for node in priced.graph.nodes_of(Mul)}
+    paid = [cost for cost in priced.costs if cost.node in products and any(cost.energy_pj.values())]
+    said = f"no neuron is a node of its own here, but arithmetic around {comparisons} comparison(s): "
+    if paid:
+        energy_nj = math.fsum(energy for cost in paid for energy in cost.energy_pj.values()) / priced.samples / 1e3
+        named = ", ".join(f"%{cost.node}" for cost in paid[:LISTED]) + (", ..." if len(paid) > LISTED else "")
+        said += (
+            f"products of two of its values, such as a reset, are billed as MACs and ACs, {energy_nj:.4g} nJ in all "
+            f"({named}); "
+        )
+    return [f"{said}its sums and scales by a number are left out, as a neuron's update is"]
