@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from inspect import Parameter, signature
 from typing import Any
 
@@ -213,9 +214,16 @@ OTHER_NAMES = {"axis": "dim", "keepdims": "keepdim", "axis0": "dim0", "axis1": "
 """What torch calls arguments beside the names that the recording functions have."""
 
 
+@cache
+def _parameters(record: Record) -> Mapping[str, Parameter]:
+    return signature(record).parameters
+
+
 def _named(record: Record, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:  # Any: torch
     """Arguments by the names that a recording function has for them, and the names that it does not know."""
-    known = signature(record).parameters
+    if not kwargs:
+        return {}, []
+    known = _parameters(record)
     if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values()):
         return {name if name != "axis" else "dim": value for name, value in kwargs.items()}, []
     first = list(known)[2]
