@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from spikec.errors import HardwareFileError
 
@@ -68,17 +68,5 @@ LOIHI2_OLDER = CoreLimits(
 )
 """The compiler of the PilotNet and Oxford notebooks."""
 
-LOIHI2_NEWER = CoreLimits(
-    neuron_slots=_ONE_CORE,
-    synapse_words=16_000,
-    axon_words=16_000,
-    total_words=20_000,
-    word_bits=64,
-    index_bits=12,
-    header_bits=8,
-    weight_bits=_WIDTHS,
-    cores_a_chip=128,
-    splits_height=True,
-    source=_SOURCE,
-)
+LOIHI2_NEWER = replace(LOIHI2_OLDER, synapse_words=16_000, splits_height=True)
 """The compiler of the MNIST and S4D notebooks."""

@@ -15,6 +15,7 @@ from spikec.frontend.axes import AxesError, View
 from spikec.frontend.escapes import unwatched
 from spikec.frontend.feedback import Feedback
 from spikec.frontend.functions import FUNCTIONS, IN_PLACE, SHAPED_CONSTANTS, Record
+from spikec.frontend.neurons.table import NOT_TAKEN
 from spikec.frontend.recorder import Recorder
 from spikec.frontend.results import flat
 
@@ -249,7 +250,7 @@ def _unknown(
     written = writes(name)
     mend = "write it without changing a tensor in place" if written else ""
     mend = INSTEAD.get(attribute, mend)
-    r.refuse(r.error(f"the function '{attribute}' is not taken", mend=mend))
+    r.refuse(r.error(f"the function '{attribute}' {NOT_TAKEN}", mend=mend))
     if written and args and isinstance(args[0], Tensor):
         if r.own.owner(args[0]):
             return y

@@ -20,7 +20,7 @@ from spikec.errors import TraceError, UsageError
 from spikec.frontend.again import check_again
 from spikec.frontend.foreign import Layout
 from spikec.frontend.neurons.leaf import Neuron
-from spikec.frontend.neurons.table import maker_of, reset
+from spikec.frontend.neurons.table import NOT_TAKEN, maker_of, reset
 from spikec.frontend.preconditions import check_network, copied
 from spikec.frontend.recorder import Recorder
 from spikec.frontend.recording import Asked, finished, record
@@ -33,8 +33,6 @@ __all__ = ["Layout", "Neuron", "Traced", "trace", "traced"]
 
 MOST_ELEMENTS = 2**28
 """Of a sample at all its steps: 1 GiB in float32, of which a recording takes several."""
-NOT_TAKEN = "is not taken"
-"""What every refusal of a function or a neuron says."""
 HALVES = (torch.float16, torch.bfloat16)
 LISTED = 6
 

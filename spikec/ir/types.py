@@ -67,26 +67,24 @@ REAL = Real()
 
 def sum_of(a: Domain, b: Domain) -> Domain:
     """The domain of a + b: Int where one scale is a whole multiple of the other, else Real."""
-    if isinstance(a, Real) or isinstance(b, Real):
-        return REAL
-    fine, coarse = (a, b) if a.scale <= b.scale else (b, a)
-    ratio = Fraction(coarse.scale) / Fraction(fine.scale)
-    if ratio.denominator != 1:
-        return REAL
-    times = int(ratio)
-    return Int(fine.lo + coarse.lo * times, fine.hi + coarse.hi * times, fine.scale)
+    pair = _in_one_unit(a, b)
+    return Int(pair[0].lo + pair[1].lo, pair[0].hi + pair[1].hi, pair[0].scale) if pair else REAL
 
 
 def union_of(a: Domain, b: Domain) -> Domain:
     """The domain of what is an `a` or a `b`: Int where one scale is a whole multiple of the other, else Real."""
+    pair = _in_one_unit(a, b)
+    return Int(min(pair[0].lo, pair[1].lo), max(pair[0].hi, pair[1].hi), pair[0].scale) if pair else REAL
+
+
+def _in_one_unit(a: Domain, b: Domain) -> tuple[Int, Int] | None:
+    """Both with the finer scale; None where one is Real, or the other scale is no whole multiple of it."""
     if isinstance(a, Real) or isinstance(b, Real):
-        return REAL
+        return None
     fine, coarse = (a, b) if a.scale <= b.scale else (b, a)
     ratio = Fraction(coarse.scale) / Fraction(fine.scale)
-    if ratio.denominator != 1:
-        return REAL
     times = int(ratio)
-    return Int(min(fine.lo, coarse.lo * times), max(fine.hi, coarse.hi * times), fine.scale)
+    return (fine, Int(coarse.lo * times, coarse.hi * times, fine.scale)) if ratio.denominator == 1 else None
 
 
 def product_of(a: Domain, b: Domain, terms: int = 1) -> Domain:

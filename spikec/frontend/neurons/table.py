@@ -34,6 +34,8 @@ RESETS: dict[tuple[str, str], Callable[[Any], None]] = {  # Any: see LEAVES
 }
 """How what keeps a state between calls forgets it; a class, or one that it is derived from."""
 
+NOT_TAKEN = "is not taken"
+"""What is said of a function or a neuron that no layout and no number of steps would let be recorded."""
 MEND = "give it a method spikec_neuron(), which says which op it is (docs/from-torch.md)"
 
 
@@ -52,7 +54,7 @@ def maker_of(module: nn.Module) -> Callable[[], Leaf] | None:
     if base is not None:
         return partial(_refused, f"{kind.__name__} changes {_said(base)}, and does not say how")
     neuron = kind.__module__.startswith((SPIKINGJELLY, SNNTORCH)) and _entry(RESETS, *kind.__mro__) is not None
-    return partial(_refused, f"{_said(kind)} is not taken as a neuron") if neuron else None
+    return partial(_refused, f"{_said(kind)} {NOT_TAKEN} as a neuron") if neuron else None
 
 
 def reset(model: nn.Module) -> bool:

@@ -55,7 +55,7 @@ class Neuron:
         self.decay_input = decay_input
         self.reset_delay = reset_delay
         self.refractory = refractory
-        self.state = state
+        self.state = state and held_by(state)
         self.begin()
 
     def begin(self):
@@ -71,7 +71,7 @@ class Neuron:
         if late and self.kind == "soft":
             h = h - self.fired * self.v_threshold
         if self.state is not None:
-            check_held(self.state, h)
+            check_held(*self.state, h)
         q = self.fires(h, self.v_threshold)
         if self.refractory:
             awake = self.resting == 0
@@ -92,14 +92,19 @@ class Neuron:
         return v - (v - self.v_leak) / self.tau + x
 
 
-def check_held(state, h):
-    """Checks that the fixed point `state` holds h: OverflowError, in range or as a whole multiple of its scale."""
+def held_by(state):
+    """The scale and the bits of a fixed point such as 'int(24,1.0)'."""
     bits, scale = FIXED_POINT.fullmatch(state).groups()
-    unit, most = float(scale), 2 ** (int(bits) - 1)
+    return float(scale), int(bits)
+
+
+def check_held(unit, bits, h):
+    """Checks that a fixed point holds h: OverflowError, in range or as a whole multiple of its scale."""
+    most = 2 ** (bits - 1)
     if not (-most <= h.min() / unit and h.max() / unit <= most - 1):
-        raise OverflowError(f"the membrane reaches {h.min():g} to {h.max():g}, beyond {state}")
+        raise OverflowError(f"the membrane reaches {h.min():g} to {h.max():g}, beyond {bits} bits of {unit:g}")
     if np.any(np.fmod(h, unit)):
-        raise OverflowError(f"the membrane is no whole multiple of the unit of {state}")
+        raise OverflowError(f"the membrane is no whole multiple of {unit:g}")
 
 
 RESETS = {
