@@ -15,7 +15,7 @@ from spikec.ir.neurons import IF, LIF, Threshold
 from spikec.ir.pools import AvgPool, MaxPool, Mean, Sum, SumPool
 from spikec.ir.shapes import Reshape, Transpose
 from spikec.ir.time import Repeat, TimeLast, TimeMean, TimeSum
-from spikec.ir.types import REAL, SPIKE, Int, TensorType, Timing, product_of, sum_of
+from spikec.ir.types import REAL, SPIKE, Int, TensorType, Timing, product_of, sum_of, union_of
 
 
 def domain(op, *domains, shape=(4, 4), weights=None, timing=Timing.STEP):
@@ -145,3 +145,19 @@ def test_unary_means_that_an_event_is_one_accumulate():
     assert Int(-1, 1, 0.125).is_unary
     assert not Int(0, 2).is_unary
     assert not Int(-2, 0).is_unary
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "either", "total"),
+    [
+        (Int(0, 4), Int(-3, 2), Int(-3, 4), Int(-3, 6)),
+        (Int(0, 4), Int(1, 9), Int(0, 9), Int(1, 13)),
+        (Int(-2, 1, 0.5), Int(-1, 3), Int(-2, 6, 0.5), Int(-4, 7, 0.5)),
+        (SPIKE, Int(0, 2, 0.25), Int(0, 4, 0.25), Int(0, 6, 0.25)),
+        (Int(0, 1, 0.3), SPIKE, REAL, REAL),
+        (SPIKE, REAL, REAL, REAL),
+    ],
+)
+def test_either_and_the_sum_of_two_domains_in_both_orders(a, b, either, total):
+    assert (union_of(a, b), union_of(b, a)) == (either, either)
+    assert (sum_of(a, b), sum_of(b, a)) == (total, total)
