@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from cli.budget_option import budget_option, check_budgets
 from cli.opened import max_bytes_option, opened
 from cli.policy_options import policy_of, policy_options
 from spikec.cost import Report
@@ -16,19 +17,25 @@ from spikec.errors import UsageError
 from spikec.files import check_output, write_text
 from spikec.frontend.foreign import Reading
 from spikec.model import save
+from spikec.report.budget import Budget
 from spikec.report.comparison import comparison_table, print_comparison
 from spikec.report.csv_table import estimate_csv
 from spikec.report.html import estimate_html
+from spikec.report.mapping_facts import check_fit
 from spikec.report.sections import hardware_label
 from spikec.report.table import estimate_table, print_estimate
 from spikec.report.view import Refusal
 from spikec.tasks.estimation import Question, with_counts
 from spikec.tasks.estimation import estimate as run
+from spikec.tasks.pricing import Where
 
 Answers = Sequence[Report | Refusal]
 HW = "Hardware model, by name or TOML file; repeat to compare."
 DATA = "Samples: digits, digits:SPLIT:test, npz:FILE with an array inputs.  [default: the calibration batch in MODEL]"
 KEEP = "Save MODEL there with the counts of the first --hw in place of a calibration batch."
+MAP = "Partition and place the network on the chip's cores; without data too, energies then null."
+MAPPING = "Places of the cores: JSON, [chip, x, y, slot] a core, or a report that holds them; implies --map."
+PLOT = "Draw energy a node, and with --map the mesh of cores: PNG, SVG or PDF."
 RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counting rate."
 
 
@@ -40,10 +47,13 @@ RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counti
 @click.option("--rates", type=click.Path(path_type=Path), metavar="FILE", help=RATES)
 @click.option("--steps", type=int, metavar="T", help="Time steps.  [default: the model's own]")
 @policy_options
+@click.option("--map", "map_it", is_flag=True, help=MAP)
+@click.option("--mapping", "places", type=click.Path(path_type=Path), metavar="FILE", help=MAPPING)
+@budget_option
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv", "html"]), default="table", show_default=True
 )
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw energy a node: PNG, SVG or PDF.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help=PLOT)
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there, not to stdout.")
 @click.option("--keep-counts", type=click.Path(path_type=Path), metavar="FILE", help=KEEP)
 @max_bytes_option
@@ -59,7 +69,10 @@ def estimate(
     samples: int | None,
     rates: Path | None,
     steps: int | None,
+    map_it: bool,
+    places: Path | None,
     policy_name: str | None,
+    budgets: Sequence[Budget],
     form: str,
     plot: Path | None,
     out: Path | None,
@@ -72,19 +85,24 @@ def estimate(
     """Energy and counts of each node of MODEL on one chip or several.
 
     Events are counted exactly on real samples, and every assumption is printed. Exit code 1 where a chip refuses
-    the network.
+    the network or, with --map, does not hold it, or any is over a --budget.
 
     \b
       spikec estimate winner.pt --hw 45nm
       spikec estimate winner.pt --data digits:0:test --format json
       spikec estimate winner.pt --multibit mac --first-layer per-step
+      spikec estimate winner.pt --budget "energy_mj<=0.5" --budget "ac<2e6"
       spikec estimate net.pt --policy spikformer-paper --rates rates.csv
+      spikec estimate net.nir --hw mine.toml --map --plot cores.png
     """
     _check(form, hardware, plot, (out, plot, keep_counts), force)
     if rates is not None and keep_counts is not None:
         raise UsageError("--keep-counts beside --rates: nothing is counted", mend="leave one of them out")
+    if places is not None and len(hardware) > 1:
+        raise UsageError(f"--mapping with {len(hardware)} chips", expected="one, whose cores it places")
     policy = policy_of(policy_name, fields)
-    question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps)
+    where = Where(places) if map_it or places is not None else None
+    question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps, where)
     loaded = opened(model, Reading(max_bytes=max_bytes))
     answers = run(loaded, hardware, question)
     reports = [answer for answer in answers if isinstance(answer, Report)]
@@ -93,9 +111,9 @@ def estimate(
         write_text(out, FORMS[form](answers, verbose))
         click.echo(f"written: {out}", err=True)
     if plot is not None and reports:
-        from spikec.report.plots import energy_bars  # as in _check
+        from spikec.report.mapping_plot import estimate_plot  # as in _check
 
-        energy_bars(reports[0], plot)
+        estimate_plot(reports[0], plot)
         click.echo(f"drawn for {hardware_label(reports[0])}: {plot}", err=True)
     if keep_counts is not None:
         save(with_counts(loaded, hardware[0], question), keep_counts, force=force)
@@ -104,6 +122,8 @@ def estimate(
         _print(answers, verbose)
     elif out is None:
         click.echo(FORMS[form](answers, verbose), nl=False)
+    check_budgets(budgets, reports)
+    check_fit(reports)
     if len(reports) < len(answers):
         ctx.exit(1)
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from cli.columns import columns
+from cli.hw_fit import fit
 from spikec.tasks import hardware
 
 
 @click.group()
 def hw() -> None:
-    """List, show and check hardware files.
+    """List, show, check and fit hardware files.
 
     A hardware file holds what a chip's operations cost, every number with its unit, evidence and source, and the
     passes that make a graph legal there. NAME is one that comes along, or a TOML file.
@@ -22,7 +23,11 @@ def hw() -> None:
       spikec hw show 45nm > mine.toml
       spikec hw check mine.toml
       spikec estimate model.pt --hw ./mine.toml
+      spikec hw fit runs.csv -o chip.toml
     """
+
+
+hw.add_command(fit)
 
 
 @hw.command("list")

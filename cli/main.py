@@ -36,6 +36,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "search": Entry("cli.search", "search", "Search a space for subnets that spend little energy."),
     "estimate": Entry("cli.estimate", "estimate", "Energy and counts of each layer of a model."),
+    "compare": Entry("cli.compare", "compare", "What differs between two estimates."),
     "export": Entry("cli.export", "export", "Write a model as a target's files."),
     "verify": Entry("cli.verify", "verify", "Run an export and compare it with its graph, spike for spike."),
     "new": Entry("cli.new", "new", "Make a reference network, untrained, by its published name."),
@@ -44,7 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "train": Entry("cli.train", "train", "Train or fine-tune one network."),
     "study": Entry("cli.study", "study", "Show, plot and report a search."),
     "space": Entry("cli.space", "space", "List, show, check, count and sample search spaces."),
-    "hw": Entry("cli.hw", "hw", "List, show and check hardware files."),
+    "hw": Entry("cli.hw", "hw", "List, show and check hardware files, or fit one to measured runs."),
     "target": Entry("cli.target", "target", "List the targets of export."),
     "doctor": Entry("cli.doctor", "doctor", "Check this installation, and install Lava beside it."),
 }

@@ -15,7 +15,7 @@ from spikec.errors import UsageError
 Command = TypeVar("Command", bound=Callable[..., Any])  # Any: click decorates any function
 
 FIELDS = {
-    "counting": "Count events exactly, or rate x dense operations as papers do.",
+    "counting": "Count events exactly, rate x dense operations as papers do, or as another library counts.",
     "multibit": "An input of value n costs n accumulates, one accumulate, or one MAC; not with --domain observed.",
     "zero_weights": "Whether a weight of zero costs an operation.",
     "first_layer": "Compute the layer behind direct coding once, or at every step.",
@@ -23,7 +23,8 @@ FIELDS = {
     "bias": "State bias additions apart, or count them as operations.",
     "rate_of": "With --counting rate alone: the mean value, or the share of inputs that are not zero.",
     "domain": "AC or MAC by inferred domain, or by the values observed (NeuroBench's rule).",
-    "attention": "Whether the products of attention are counted.",
+    "attention": "Products of attention: counted, left out, or (on chips that take spikes) as coincidence neurons.",
+    "memory": "How memories are priced where public implementations differ; of chips of model memory alone.",
 }
 
 
@@ -51,7 +52,15 @@ class Idle(NamedTuple):
     mend: str
 
 
+LIBRARIES = ("spikingjelly", "syops")
+"""Ways of counting that are another library's: no other field has a say."""
 IDLE = (
+    *(
+        Idle(field, values, "counting", library, "--counting events or rate, or leave it out")
+        for library in LIBRARIES
+        for field, values in Policy.choices().items()
+        if field != "counting"
+    ),
     Idle("rate_of", ("nonzero",), "counting", "events", "--counting rate, or leave it out"),
     Idle("multibit", ("ac", "mac"), "domain", "observed", "--domain inferred, or leave it out"),
     Idle("multibit", ("ac",), "counting", "rate", "--rate-of nonzero, which under rates says what a value n counts"),

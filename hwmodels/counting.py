@@ -32,7 +32,19 @@ from spikec.ir.types import Int, TensorType, Timing
 
 Synaptic = Literal["ac", "mac"]
 Aside = Literal[
-    "bias_add", "residual_add", "neuron_update", "spike", "batchnorm", "scale", "pool", "mean", "product_left_out"
+    "bias_add",
+    "residual_add",
+    "neuron_update",
+    "spike",
+    "batchnorm",
+    "scale",
+    "pool",
+    "mean",
+    "product_left_out",
+    "read_weight",
+    "read_bias",
+    "read_potential",
+    "write_potential",
 ]
 SYNAPTIC: tuple[str, ...] = get_args(Synaptic)
 
@@ -164,18 +176,26 @@ ASIDES: dict[type[Op], Beside | None] = {
 
 
 class Tally(Protocol):
-    """One way of counting a graph's synaptic operations: exact events, or rate times dense operations."""
+    """One way of counting a graph: exact events, rate times dense operations, or another library's own rules."""
 
     def probes(self, node: Node) -> Iterable[Probe]:
         """What must be asked of a runner for this node."""
         ...
 
-    def synaptic(self, node: Node, activity: Activity) -> tuple[Synaptic, PerSample] | None:
-        """The kind that the node's operations are billed as, and their number [samples]; None where it has none."""
+    def counts(self, node: Node, activity: Activity) -> dict[str, PerSample]:
+        """Every kind of count that the node has, [samples] each; a kind of which it can have none is absent."""
         ...
 
     def rate(self, node: Node, activity: Activity) -> float | None:
         """Mean |n| an element and step of what the node takes in, or of what a neuron emits; None for Real."""
+        ...
+
+
+class SynapticTally(Tally, Protocol):
+    """A tally that bills a node's synaptic operations as one kind; what else it counts `ASIDES` says."""
+
+    def synaptic(self, node: Node, activity: Activity) -> tuple[Synaptic, PerSample] | None:
+        """The kind that the node's operations are billed as, and their number [samples]; None where it has none."""
         ...
 
     def times(self, node: Node, steps: int) -> int:

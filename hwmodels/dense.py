@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from math import prod
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from hwmodels.prices import price_of
-from spikec.cost import Terms
+from spikec.cost import Policy, Terms
 from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
 from spikec.ir.graph import Graph, Node
 from spikec.ir.linear import Conv1d, Conv2d, Linear
@@ -72,6 +73,15 @@ def ann_energy_pj(graph: Graph, terms: Terms) -> float | None:
     """
     price = price_of("mac", terms)
     return None if price is None else ann_macs(graph) * price
+
+
+@runtime_checkable
+class PricesAnn(Protocol):
+    """A hardware model that prices the same-shape artificial network by itself, since a MAC is not all that it pays."""
+
+    def ann_energy_pj(self, graph: Graph, policy: Policy) -> float | None:
+        """pJ of one inference of it; None where it cannot be told."""
+        ...
 
 
 def _of_weighted(graph: Graph, node: Node, skip_zeros: bool) -> int:

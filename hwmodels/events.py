@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwmodels.asides import with_asides
 from hwmodels.counting import (
     ASIDES,
     ASKS,
@@ -58,6 +59,7 @@ class EventTally:
         self._policy = policy
         found = {node.name: _question(graph, node, policy) for node in graph.nodes}
         self._questions = {name: question for name, question in found.items() if question is not None}
+        self._rated = {node.name: rated_values(graph, node, policy) for node in graph.nodes}
         self._totals = self._known_totals()
 
     def probes(self, node: Node) -> Iterable[Probe]:
@@ -66,10 +68,14 @@ class EventTally:
         if question is not None:
             yield question.probe
             yield from question.others
-        yield from map(self._total, self._rated(node))
+        yield from map(self._total, self._rated[node.name])
+
+    def counts(self, node: Node, activity: Activity) -> dict[str, PerSample]:
+        """See `Tally`."""
+        return with_asides(self._graph, node, self, activity, self._policy)
 
     def synaptic(self, node: Node, activity: Activity) -> tuple[Synaptic, PerSample] | None:
-        """See `Tally`."""
+        """See `SynapticTally`."""
         question = self._questions.get(node.name)
         if question is None:
             return None
@@ -83,23 +89,14 @@ class EventTally:
 
     def rate(self, node: Node, activity: Activity) -> float | None:
         """See `Tally`."""
-        counts = events_only(activity)
-        values = self._rated(node)
-        if not values:
-            return None
-        events = sum(int(counts.of(self._total(value)).sum()) for value in values)
-        places = sum(places_of(self._graph, value, counts.steps) for value in values)
-        return events / (places * counts.samples)
+        return mean_rate(self._graph, self._rated[node.name], events_only(activity), self._total)
 
     def times(self, node: Node, steps: int) -> int:
-        """See `Tally`."""
+        """See `SynapticTally`."""
         return times_of(self._graph, node, steps)
 
-    def _rated(self, node: Node) -> tuple[str, ...]:
-        return rated_values(self._graph, node, self._policy)
-
     def _total(self, value: str) -> Probe:
-        return self._totals.get(value) or Probe((value,), "sum")
+        return self._totals.get(value) or total_of(value)
 
     def _known_totals(self) -> dict[str, Probe]:
         """Probes that are asked anyway and whose answers, over all groups, sum |n| of a value."""
@@ -121,6 +118,21 @@ def rated_values(graph: Graph, node: Node, policy: Policy) -> tuple[str, ...]:
     classes = {value: operand_of(graph.types[value]) for value in node.inputs}
     least = min(classes.values())
     return tuple(value for value, operand in classes.items() if operand is least and operand is not Operand.REAL)
+
+
+def total_of(value: str) -> Probe:
+    """The probe that sums |n| of a value."""
+    return Probe((value,), "sum")
+
+
+def mean_rate(
+    graph: Graph, values: tuple[str, ...], counts: Counts, total: Callable[[str], Probe] = total_of
+) -> float | None:
+    """Mean |n| an element and step of these values together, from the probes of their totals; None without values."""
+    if not values:
+        return None
+    events = sum(int(counts.of(total(value)).sum()) for value in values)
+    return events / (sum(places_of(graph, value, counts.steps) for value in values) * counts.samples)
 
 
 def places_of(graph: Graph, value: str, steps: int) -> int:
@@ -152,12 +164,13 @@ def _question(graph: Graph, node: Node, policy: Policy) -> Question | None:
         turned = (node.op.transpose_a, node.op.transpose_b) if isinstance(node.op, MatMul) else (False, False)
         return Question(Probe(node.inputs, kind, transposed=turned), _ONE, row.bills, others)
     fan = fan_out(graph, node, skip_zeros=policy.zero_weights == "skip")
-    return Question(_grouped(node.inputs[0], kind, fan), fan.reach, row.bills, others)
+    return Question(grouped(node.inputs[0], kind, fan), fan.reach, row.bills, others)
 
 
 # Probes hash their groups once; candidates of a search share fan-outs (by identity) and so the probes.
 @lru_cache(maxsize=4096)
-def _grouped(value: str, kind: ProbeKind, fan: FanOut) -> Probe:
+def grouped(value: str, kind: ProbeKind, fan: FanOut) -> Probe:
+    """A question about a value for each group of equal fan-out."""
     return Probe((value,), kind, groups=fan.groups)
 
 

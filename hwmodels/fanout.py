@@ -49,16 +49,17 @@ def fan_out(graph: Graph, node: Node, *, skip_zeros: bool = False) -> FanOut:
 # In the inner loop of a search the same layer shapes come again with every candidate.
 @lru_cache(maxsize=4096)
 def _of_shape(op: Op, shape: Shape, weight_shape: Shape) -> FanOut:
-    return _grouped(REACH[type(op)](op, shape, np.broadcast_to(np.bool_(True), weight_shape)))
+    return by_reach(REACH[type(op)](op, shape, np.broadcast_to(np.bool_(True), weight_shape)))
 
 
 # Keyed by the Weight object, whose array is read-only; held by the cache, so that its identity stays its own.
 @lru_cache(maxsize=128)
 def _of_values(op: Op, shape: Shape, weight: Weight) -> FanOut:
-    return _grouped(REACH[type(op)](op, shape, weight.array != 0))
+    return by_reach(REACH[type(op)](op, shape, weight.array != 0))
 
 
-def _grouped(reach: NDArray[np.int64]) -> FanOut:
+def by_reach(reach: NDArray[np.int64]) -> FanOut:
+    """The fan-out of elements that reach so many each, [*shape]."""
     values, labels = np.unique(reach, return_inverse=True)
     if values.size == 1:
         return FanOut(None, values)

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hwmodels.counting import PerSample, Tally, check_countable
+from hwmodels.counting import PerSample, check_countable
 from hwmodels.prices import bounds, charge, evidence
 from hwmodels.rates import check_complete, check_known
-from hwmodels.tally import counts_of, probes_of, tally_of
+from hwmodels.tally import probes_of, tally_of, words_of
 from spikec.cost import Activity, Cost, Counts, Mapping, Partition, Policy, Probe, Rates, Terms
 from spikec.errors import DataError
 from spikec.ir.graph import Graph, Node
@@ -39,6 +39,10 @@ class HardwareModel(Protocol):
     def sha256(self) -> str: ...
     @property
     def pipeline(self) -> Pipeline: ...
+
+    def assumptions(self, graph: Graph, policy: Policy) -> tuple[str, ...]:
+        """What its prices and counts of a graph take for granted, as sentences for a report."""
+        ...
 
     def plan(self, graph: Graph, policy: Policy) -> Partition | None:
         """Neurons on cores; None for a chip without cores.
@@ -92,6 +96,13 @@ class ArithmeticModel:
         check_countable(graph, self.name)
         return None
 
+    def assumptions(self, graph: Graph, policy: Policy) -> tuple[str, ...]:
+        """See `HardwareModel`."""
+        return (
+            *words_of(policy, self.prices(graph, policy)),
+            *(f"of the price '{term.name}': {term.note}" for term in self.prices(graph, policy) if term.note),
+        )
+
     def probes(self, graph: Graph, policy: Policy, partition: Partition | None = None) -> tuple[Probe, ...]:
         """See `HardwareModel`."""
         check_countable(graph, self.name)
@@ -110,22 +121,35 @@ class ArithmeticModel:
     ) -> tuple[Cost, ...]:
         """See `HardwareModel`."""
         check_countable(graph, self.name)
-        check_activity(graph, activity, policy)
         tally, terms = tally_of(graph, policy), self.prices(graph, policy)
-        return tuple(_cost(graph, node, tally, activity, policy, terms) for node in graph.nodes)
+        if isinstance(activity, Counts):
+            check_answers(activity, probes_of(graph, policy))
+        else:
+            check_rates(graph, activity, policy)
+        return tuple(
+            cost_of(node, tally.counts(node, activity), terms, tally.rate(node, activity), activity.samples)
+            for node in graph.nodes
+        )
 
 
-def check_activity(graph: Graph, activity: Activity, policy: Policy) -> None:
-    """Checks that the activity was taken from this graph under this policy.
+def check_rates(graph: Graph, rates: Rates, policy: Policy) -> None:
+    """Checks that rates are of this graph, and all that the policy's formula asks for.
 
     Raises:
-        DataError: counts lack answers, or a rate names no operand.
+        DataError: a rate names no operand, or one is missing.
     """
-    if isinstance(activity, Rates):
-        check_known(graph, activity)
-        if policy.counting == "rate":
-            check_complete(graph, policy, activity)
-    elif not activity.answers_all(probes_of(graph, policy)):
+    check_known(graph, rates)
+    if policy.counting == "rate":
+        check_complete(graph, policy, rates)
+
+
+def check_answers(counts: Counts, probes: tuple[Probe, ...]) -> None:
+    """Checks that counts answer every question.
+
+    Raises:
+        DataError: they do not.
+    """
+    if not counts.answers_all(probes):
         raise DataError(
             "the counts answer other questions than this graph and policy ask",
             expected="counts of the probes of this graph, hardware and policy",
@@ -133,10 +157,10 @@ def check_activity(graph: Graph, activity: Activity, policy: Policy) -> None:
         )
 
 
-def _cost(graph: Graph, node: Node, tally: Tally, activity: Activity, policy: Policy, terms: Terms) -> Cost:
-    counted = counts_of(graph, node, tally, activity, policy)
-    totals = {kind: _total(per_sample) for kind, per_sample in counted.items()}
-    per_sample = np.zeros(activity.samples)
+def cost_of(node: Node, counted: MappingOf[str, PerSample], terms: Terms, rate: float | None, samples: int) -> Cost:
+    """What a node costs at these counts, [samples] by kind, under these prices."""
+    totals = {kind: total_of(per_sample) for kind, per_sample in counted.items()}
+    per_sample = np.zeros(samples)
     for term in terms:
         if term.count in counted:
             per_sample = per_sample + counted[term.count] * term.energy_pj
@@ -145,7 +169,7 @@ def _cost(graph: Graph, node: Node, tally: Tally, activity: Activity, policy: Po
         node=node.name,
         scope=node.scope,
         op=node.op.mnemonic,
-        rate=tally.rate(node, activity),
+        rate=rate,
         counts=totals,
         energy_pj=charge(totals, terms),
         per_sample_pj=per_sample,
@@ -155,6 +179,6 @@ def _cost(graph: Graph, node: Node, tally: Tally, activity: Activity, policy: Po
     )
 
 
-def _total(per_sample: PerSample) -> int | float:
+def total_of(per_sample: PerSample) -> int | float:
     """All samples together: exact for events; correctly rounded, whatever the order, for rates."""
     return int(per_sample.sum()) if per_sample.dtype == np.int64 else math.fsum(per_sample)

@@ -36,6 +36,21 @@ POLICIES: dict[str, Preset] = {
         "the energy tables of Spikformer and Spikingformer, by the latter's script",
         pipeline=(),
     ),
+    "spikingjelly": Preset(
+        Policy(counting="spikingjelly", first_layer="per-step", domain="observed"),
+        "estimate_simple_energy of SpikingJelly 2.0.0, on the network as it was traced",
+        pipeline=(),
+    ),
+    "syops": Preset(
+        Policy(counting="syops", first_layer="per-step", domain="observed", bias="in-ops", attention="skip"),
+        "syops 0.0.5, on the network as it was traced",
+        pipeline=(),
+    ),
+    "lemaire": Preset(
+        Policy(counting="rate", first_layer="per-step", rate_of="nonzero", domain="observed", attention="skip"),
+        "estimate_lemaire_energy of SpikingJelly 2.0.0 (Lemaire et al. 2022), with --hw 45nm-memory",
+        pipeline=("fold-batchnorm", "repeat-first"),
+    ),
 }
 
 

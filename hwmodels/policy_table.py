@@ -6,13 +6,19 @@ from collections.abc import Iterable
 
 from hwmodels.counting import ASIDES, ASKS, MACS, NEURONS, PRODUCTS, ROWS, UNPRICED, WEIGHTED, Operand, Row
 from hwmodels.policies import POLICIES, Preset
+from hwmodels.spikingjelly import RULES
+from hwmodels.syops import OPERATIONS, UPDATES
 from spikec.cost import Policy
+from spikec.ir.neurons import IF, LIF, PLIF
 from spikec.ir.op import Op
+from spikec.ir.shapes import Upsample
 
 VALUES: dict[str, dict[str, str]] = {
     "counting": {
         "events": "exact: the values of the operands of a run times the outputs that they reach, borders included",
         "rate": "rate x steps x dense operations, as papers do; borders and rates inside a layer are averaged away",
+        "spikingjelly": "by SpikingJelly's rules, below; no other field has a say",
+        "syops": "by those of syops, below; no other field has a say",
     },
     "multibit": {
         "unit": "a value of integer code n costs n accumulates",
@@ -48,6 +54,12 @@ VALUES: dict[str, dict[str, str]] = {
     "attention": {
         "count": "products of two activations are synaptic operations",
         "skip": "they are listed as product_left_out, with their dense operations",
+        "coincidence": "on chips whose synapses take spikes, neurons that fire where two spikes meet; else as count",
+    },
+    "memory": {
+        "piecewise": "of chips of model memory alone: an access costs by straight lines between the sizes of the "
+        "chip file, level beyond the largest; [memory.md](memory.md) has what else it means",
+        "line": "by one straight line fitted to them",
     },
 }
 
@@ -84,6 +96,19 @@ For attention in the order `kv` that is T H N d^2 (min(fr_k, fr_v) + fr_q). `fir
 here; under `events` they choose a pass (`hoist-repeat`, `reorder-attention`), so that the priced graph changes.
 """
 
+FOREIGN = """## Under `counting = spikingjelly` and `counting = syops`
+
+The rules of another library, applied to the graph: what its counter would say of the network that the graph was traced
+from. It judges whole tensors, over all samples and steps of a run, as in multi-step networks; a neuron's sums step by
+step. [counters.md](counters.md) says how far each is held to the library itself, and what cannot be known from a graph.
+
+SpikingJelly 2.0.0, `estimate_simple_energy`, torch backend. Its memory terms are counted in 32-bit words.
+"""
+
+SYOPS = """syops 0.0.5, which sees modules of torch alone. Operations are AC times the rate of the layer's input where
+that holds at most two values, all within 0..1, else MAC.
+"""
+
 LEFT = """## Counted beside them
 
 Never part of the synaptic operations, priced only where a chip file has a term for the kind, else listed under
@@ -101,6 +126,10 @@ def policy_table_markdown() -> str:
         "## Synaptic operations of Conv, Linear, MatMul and Mul under `counting = events`\n",
         _table(("op", "operands", "multibit", "counted", "as"), (row for ops in FAMILIES for row in _rows(ops))),
         RATE,
+        FOREIGN,
+        _table(("op", "counts"), _spikingjelly()),
+        SYOPS,
+        _table(("op", "operations"), _syops()),
         LEFT,
         _table(("op", "kind", "number"), _asides()),
         "## Presets\n",
@@ -131,6 +160,27 @@ def _row(ops: tuple[type[Op], ...], row: Row) -> tuple[str, ...]:
     return OPERANDS[row.operand], policy, FORMULAS[ops, row.size], row.bills
 
 
+def _spikingjelly() -> Iterable[tuple[str, ...]]:
+    ops_of: dict[str, list[str]] = {}
+    for op, rule in RULES.items():
+        words = "nothing" if rule is None else " ".join((rule.__doc__ or "").split("\n\n")[0].split())
+        ops_of.setdefault(words, []).append(op.mnemonic)
+    for words, ops in ops_of.items():
+        yield ", ".join(ops), words.replace("|", "\\|")
+    yield "any other neuron", "refused by name"
+
+
+def _syops() -> Iterable[tuple[str, ...]]:
+    ops_of: dict[str, list[str]] = {}
+    for op, function in OPERATIONS.items():
+        ops_of.setdefault(" ".join((function.__doc__ or "").split()), []).append(op.mnemonic)
+    for words, ops in ops_of.items():
+        yield ", ".join(ops), words
+    yield ", ".join(op.mnemonic for op in UPDATES), "an AC an update, at any rate"
+    yield Upsample.mnemonic, "refused by name"
+    yield "any other", "nothing: it is not seen"
+
+
 def _asides() -> Iterable[tuple[str, ...]]:
     for op, macs in MACS.items():
         yield (op.mnemonic, "mac", f"{macs} an element, among the synaptic operations")
@@ -142,6 +192,12 @@ def _asides() -> Iterable[tuple[str, ...]]:
         kind, words = (beside.kind, beside.words) if beside else ("", "nothing")
         yield (op.mnemonic, kind, words)
     yield (", ".join(op.mnemonic for op in NEURONS), "spike", "spikes emitted; of several levels their sum")
+    layers, neurons = ", ".join(op.mnemonic for op in WEIGHTED), ", ".join(op.mnemonic for op in (LIF, IF, PLIF))
+    foreign = "with `counting = spikingjelly`; a chip of model memory has rules of its own"
+    yield (layers, "read_weight", f"one an operation, {foreign}")
+    yield (layers, "read_bias", f"one an output, where there is a bias, {foreign}")
+    for kind in ("read_potential", "write_potential"):
+        yield (neurons, kind, f"one an update, {foreign}")
     yield ("matmul, mul", "product_left_out", "dense operations, with `attention = skip` alone")
 
 

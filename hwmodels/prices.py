@@ -21,6 +21,8 @@ def charge(counts: Mapping[str, int | float], terms: Terms) -> dict[str, float]:
 
 def bounds(counts: Mapping[str, int | float], terms: Terms) -> tuple[float | None, float | None]:
     """Lower and upper bound in pJ; None on a side where no term that is used has a bound."""
+    if all(term.low_pj is None and term.high_pj is None for term in terms):
+        return None, None
     used = [term for term in terms if counts.get(term.count)]
     return _bound(counts, used, "low_pj"), _bound(counts, used, "high_pj")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from hwmodels.asides import with_asides
 from hwmodels.attention import Product, Ref, as_traced, reordered
 from hwmodels.counting import (
     ASIDES,
@@ -22,7 +23,7 @@ from hwmodels.counting import (
     times_of,
 )
 from hwmodels.dense import dense_macs
-from hwmodels.events import places_of, rated_values
+from hwmodels.events import mean_rate, places_of, rated_values, total_of
 from spikec.cost import Activity, Counts, Policy, Probe, Rates
 from spikec.errors import DataError, UsageError
 from spikec.ir.graph import Graph, Node
@@ -44,7 +45,11 @@ class RateTally:
 
     def __init__(self, graph: Graph, policy: Policy) -> None:
         if policy.domain == "observed":
-            raise UsageError("domain 'observed' asks for events, not rates", mend="--counting events")
+            raise UsageError(
+                "domain 'observed' asks for events, not rates",
+                expected="a chip of memories, such as --hw 45nm-memory, for both together",
+                mend="--counting events",
+            )
         self._graph = graph
         self._policy = policy
         self._reordered = reordered(graph, policy.ssa)
@@ -54,15 +59,19 @@ class RateTally:
         """See `Tally`."""
         yield from map(self._probe, self.refs(node))
         for value in rated_values(self._graph, node, self._policy):
-            yield Probe((value,), "sum")
+            yield total_of(value)
 
     def refs(self, node: Node) -> tuple[Ref, ...]:
         """The operands whose rates decide how many operations a node has."""
         product = self._product(node)
         return tuple(product.operands) if product else ()
 
-    def synaptic(self, node: Node, activity: Activity) -> tuple[Synaptic, PerSample] | None:
+    def counts(self, node: Node, activity: Activity) -> dict[str, PerSample]:
         """See `Tally`."""
+        return with_asides(self._graph, node, self, activity, self._policy)
+
+    def synaptic(self, node: Node, activity: Activity) -> tuple[Synaptic, PerSample] | None:
+        """See `SynapticTally`."""
         product = self._product(node)
         if product is None:
             return None
@@ -80,17 +89,14 @@ class RateTally:
     def rate(self, node: Node, activity: Activity) -> float | None:
         """See `Tally`; a published rate is given back as it was published, a neuron then has none."""
         values = rated_values(self._graph, node, self._policy)
-        if not values:
-            return None
         if isinstance(activity, Rates):
             found = [activity.rates.get((node.name, node.inputs.index(v))) for v in values if v in node.inputs]
             known = [rate for rate in found if rate is not None]
             return math.fsum(known) / len(known) if known else None
-        events = sum(int(activity.of(Probe((value,), "sum")).sum()) for value in values)
-        return events / (sum(places_of(self._graph, value, activity.steps) for value in values) * activity.samples)
+        return mean_rate(self._graph, values, activity)
 
     def times(self, node: Node, steps: int) -> int:
-        """See `Tally`; with first_layer='once', a node that sees the same input at every step runs once."""
+        """See `SynapticTally`; with first_layer='once', a node that sees the same input at every step runs once."""
         if node.name in self._static:
             return 1
         return times_of(self._graph, node, steps)

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from hwmodels.model import ArithmeticModel, HardwareModel
+from hwmodels.cores_model import CoresModel, form_of
+from hwmodels.events_model import EventsModel, PolicyTerm
+from hwmodels.memory import MemoryModel
+from hwmodels.model import ArithmeticModel, HardwareModel, Pipeline
 from hwmodels.schema import Chip, PassTable, read
 from spikec.errors import HardwareFileError, UnknownName
 
@@ -64,11 +67,33 @@ def _read(path: Path, file: str) -> HardwareModel:
 
 
 def _arithmetic(chip: Chip, sha256: str, file: str) -> HardwareModel:
-    pipeline = tuple(spec.model_dump(by_alias=True) if isinstance(spec, PassTable) else spec for spec in chip.pipeline)
-    return ArithmeticModel(chip.name, chip.node, sha256, pipeline, chip.prices(), file)
+    return ArithmeticModel(chip.name, chip.node, sha256, _pipeline(chip), chip.prices(), file)
 
 
-MAKERS: dict[str, Callable[[Chip, str, str], HardwareModel]] = {"arithmetic": _arithmetic}
+def _memory(chip: Chip, sha256: str, file: str) -> HardwareModel:
+    assert chip.memory is not None
+    return MemoryModel(chip.name, chip.node, sha256, _pipeline(chip), chip.prices(), chip.memory.memory(), file)
+
+
+def _events(chip: Chip, sha256: str, file: str) -> HardwareModel:
+    assert chip.real_input is not None
+    assert chip.attention is not None
+    parts = tuple(PolicyTerm(table.term(name), table.when or {}) for name, table in chip.terms.items())
+    model = EventsModel(chip.name, chip.node, sha256, _pipeline(chip), chip.real_input, chip.attention, parts, file)
+    if chip.cores is None:
+        return model
+    return CoresModel(model, chip.cores, form_of(chip.cores, chip.real_input, chip.attention))
+
+
+def _pipeline(chip: Chip) -> Pipeline:
+    return tuple(spec.model_dump(by_alias=True) if isinstance(spec, PassTable) else spec for spec in chip.pipeline)
+
+
+MAKERS: dict[str, Callable[[Chip, str, str], HardwareModel]] = {
+    "arithmetic": _arithmetic,
+    "events": _events,
+    "memory": _memory,
+}
 
 
 def _bundled() -> frozenset[str]:

@@ -3,63 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Generic, TypeVar
 
-import numpy as np
-
-from hwmodels.counting import ASIDES, MACS, NEURONS, WEIGHTED, PerSample, Tally, is_left_out
-from hwmodels.dense import dense_macs
+from hwmodels.counting import Tally
 from hwmodels.events import EventTally
 from hwmodels.rates import RateTally
-from spikec.cost import Activity, Counting, Counts, Policy, Probe
-from spikec.ir.graph import Graph, Node
+from hwmodels.spikingjelly import SpikingJellyTally
+from hwmodels.syops import SyopsTally
+from spikec.cost import Counting, Policy, Probe, Terms
+from spikec.ir.graph import Graph
 
-TALLIES: dict[Counting, Callable[[Graph, Policy], Tally]] = {"events": EventTally, "rate": RateTally}
+TALLIES: dict[Counting, Callable[[Graph, Policy], Tally]] = {
+    "events": EventTally,
+    "rate": RateTally,
+    "spikingjelly": SpikingJellyTally,
+    "syops": SyopsTally,
+}
+
+_ARITHMETIC = "arithmetic of Conv, Linear and MatMul is priced; what is left out is listed with its counts"
+_ONE_CALL = "all samples are taken as one call of each layer, so that their number and their values decide together"
+WORDS: dict[Counting, tuple[str, ...]] = {
+    "events": (_ARITHMETIC,),
+    "rate": (_ARITHMETIC,),
+    "spikingjelly": (
+        "counted by the rules of SpikingJelly 2.0.0 (docs/counters.md): what norms, neurons, sums and means add is "
+        "priced as accumulates too; no other field of the policy has a say",
+        _ONE_CALL,
+    ),
+    "syops": (
+        "counted by the rules of syops 0.0.5 (docs/counters.md): norms, neurons and pools are priced too; attention's "
+        "products, sums and means are not seen; no other field of the policy has a say",
+        _ONE_CALL,
+    ),
+}
+"""What a report says of each way of counting."""
+OF_SPIKINGJELLY = ("read_weight", "read_bias", "read_potential", "write_potential")
+"""Kinds that one way of counting alone has, whatever the chip."""
+
+
+def words_of(policy: Policy, terms: Terms) -> tuple[str, ...]:
+    """What a report says of the way of counting, and of prices of which it counts nothing."""
+    idle = [term.name for term in terms if term.count in OF_SPIKINGJELLY]
+    if policy.counting == "spikingjelly" or not idle:
+        return WORDS[policy.counting]
+    return (*WORDS[policy.counting], f"nothing is counted of {', '.join(idle)}: --policy spikingjelly counts them")
+
+
+Thing = TypeVar("Thing")
+
+
+class Same(Generic[Thing]):
+    """A thing as a key: equal to itself alone, which spares comparing it."""
+
+    def __init__(self, thing: Thing) -> None:
+        self.thing = thing
+
+    def __hash__(self) -> int:
+        """By identity."""
+        return id(self.thing)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same thing."""
+        return isinstance(other, Same) and other.thing is self.thing
 
 
 def tally_of(graph: Graph, policy: Policy) -> Tally:
-    """The way of counting that the policy names."""
-    return TALLIES[policy.counting](graph, policy)
+    """The way of counting that the policy names; of the last few graphs it is remembered.
+
+    What is asked of a runner and what is then priced are of one tally, so that pricing need not make it again.
+    """
+    return _tally(Same(graph), policy)
+
+
+@lru_cache(maxsize=4)
+def _tally(same: Same[Graph], policy: Policy) -> Tally:
+    return TALLIES[policy.counting](same.thing, policy)
 
 
 def probes_of(graph: Graph, policy: Policy) -> tuple[Probe, ...]:
     """What must be asked of a runner, each question once, in the order of the nodes."""
-    tally = tally_of(graph, policy)
-    found = {probe.key: probe for node in graph.nodes for probe in tally.probes(node)}
-    return tuple(found.values())
+    return _asked(Same(graph), policy)
 
 
-def counts_of(graph: Graph, node: Node, tally: Tally, activity: Activity, policy: Policy) -> dict[str, PerSample]:
-    """Every kind of count that a node has, [samples] each; a kind of which it can have none is absent."""
-    counted: dict[str, PerSample] = {}
-    billed = tally.synaptic(node, activity)
-    if billed is not None:
-        kind, per_sample = billed
-        counted[kind] = per_sample
-    if type(node.op) in MACS:
-        macs = MACS[type(node.op)] * node.type.elements * tally.times(node, activity.steps)
-        counted["mac"] = np.full(activity.samples, macs, dtype=np.int64)
-    for name, number in asides_of(graph, node, policy).items():
-        total = number * tally.times(node, activity.steps)
-        counted[name] = np.full(activity.samples, total, dtype=np.int64)
-    if type(node.op) in NEURONS and isinstance(activity, Counts):
-        counted["spike"] = activity.of(spikes_of(node, tally)).sum(-1)
-    return counted
-
-
-def asides_of(graph: Graph, node: Node, policy: Policy) -> dict[str, int]:
-    """What a node does beside synaptic operations, a sample and a run of it."""
-    found: dict[str, int] = {}
-    beside = ASIDES[type(node.op)]
-    number = beside.number(graph, node) if beside else 0
-    billed_in_ops = policy.bias == "in-ops" and type(node.op) in WEIGHTED
-    if beside and number and not billed_in_ops:
-        found[beside.kind] = number
-    if is_left_out(node, policy.attention):
-        found["product_left_out"] = dense_macs(graph, node)
-    return found
-
-
-def spikes_of(node: Node, tally: Tally) -> Probe:
-    """The probe that sums a neuron's spikes: the only one that a tally asks about a neuron."""
-    (probe,) = tally.probes(node)
-    return probe
+@lru_cache(maxsize=4)
+def _asked(same: Same[Graph], policy: Policy) -> tuple[Probe, ...]:
+    tally = _tally(same, policy)
+    return tuple({probe.key: probe for node in same.thing.nodes for probe in tally.probes(node)}.values())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hwmodels.event_kinds import ON_CORES
 from spikec.cost import Cost, Evidence, Terms
 
 
@@ -44,6 +45,12 @@ def left_out(costs: Sequence[Cost], terms: Terms, samples: int) -> dict[str, flo
     """Counts per inference of every kind that the chip does not price."""
     priced = {term.count for term in terms}
     return {kind: count for kind, count in total_counts(costs, samples).items() if kind not in priced}
+
+
+def not_counted(costs: Sequence[Cost], terms: Terms) -> tuple[str, ...]:
+    """The names of prices whose kind is counted on cores alone, and was not."""
+    counted = {kind for cost in costs for kind in cost.counts}
+    return tuple(term.name for term in terms if term.count in ON_CORES and term.count not in counted)
 
 
 def weakest_evidence(costs: Sequence[Cost]) -> Evidence:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping as MappingOf
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, Protocol, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
 
-Counting = Literal["events", "rate"]
+Counting = Literal["events", "rate", "spikingjelly", "syops"]
 Multibit = Literal["unit", "ac", "mac"]
 ZeroWeights = Literal["count", "skip"]
 FirstLayer = Literal["once", "per-step"]
@@ -26,7 +26,8 @@ Ssa = Literal["graph", "qk", "kv"]
 Bias = Literal["apart", "in-ops"]
 RateOf = Literal["mean", "nonzero"]
 OperandDomain = Literal["inferred", "observed"]
-Attention = Literal["count", "skip"]
+Attention = Literal["count", "skip", "coincidence"]
+MemoryReading = Literal["piecewise", "line"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Policy:
     rate_of: RateOf = "mean"
     domain: OperandDomain = "inferred"
     attention: Attention = "count"
+    memory: MemoryReading = "piecewise"
 
     @classmethod
     def choices(cls) -> dict[str, tuple[str, ...]]:
@@ -57,12 +59,14 @@ ProbeKind = Literal[
     "sum",
     "nonzero",
     "other",
+    "outside",
     "max",
     "per-element",
     "coincidence",
     "coincidence-nonzero",
     "overlap",
     "overlap-nonzero",
+    "touched",
 ]
 
 
@@ -75,18 +79,25 @@ class Probe:
         sum                   sum of |n|
         nonzero               elements that are not zero
         other                 elements whose value is none of -1, 0, 1
+        outside               elements whose value is none of `levels`
         max                   greatest |n|
         per-element           |n| of every element (of the value's shape)
         coincidence           sum over products a[.., n, k] b[.., k, m] of |a| |b|
         coincidence-nonzero   products of which neither factor is zero
         overlap               sum over elements of |a_i| |b_i|, for a pair of equal shapes
         overlap-nonzero       elements at which neither of a pair is zero
+        touched               neurons with something to do: of a membrane and what drives it, those whose membrane
+                              was not zero after the step before, or that anything reaches, by a weight of zero too
 
     Args:
-        values: a value's name, or the two operands of a product (`coincidence`, `overlap`).
+        values: a value's name, the two operands of a product (`coincidence`, `overlap`), or a neuron's membrane and
+            what the op before it takes (`touched`).
         groups: int array of the value's shape that labels each element 0..G-1; the answer is then per group.
         transposed: for a pair, whether a is held as [.., k, n] and b as [.., m, k].
         keep: axes that the answer keeps apart; a dropped `sample` axis has size 1.
+        levels: the values that `outside` asks about.
+        through: of `touched`, the nodes from what is taken to the neuron, which is none of them.
+        skip_zeros: of `touched`, whether a weight of zero is no connection.
     """
 
     values: tuple[str, ...]
@@ -94,6 +105,9 @@ class Probe:
     groups: NDArray[np.int64] | None = None
     transposed: tuple[bool, bool] = (False, False)
     keep: frozenset[Literal["sample", "step"]] = frozenset({"sample"})
+    levels: tuple[float, ...] = ()
+    through: tuple[str, ...] = ()
+    skip_zeros: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -103,7 +117,10 @@ class Probe:
             digest = hashlib.sha256(repr(self.groups.shape).encode() + self.groups.astype(np.int64).tobytes())
             groups = digest.hexdigest()[:16]
         turned = "".join("t" if t else "n" for t in self.transposed) if len(self.values) == 2 else ""
-        return f"{self.kind}({','.join(self.values)}){turned}[{','.join(sorted(self.keep))}]{groups}"
+        levels = "".join(f" {level!r}" for level in self.levels)
+        if self.through:
+            levels += f" through {','.join(self.through)}{' but zeros' * self.skip_zeros}"
+        return f"{self.kind}{levels}({','.join(self.values)}){turned}[{','.join(sorted(self.keep))}]{groups}"
 
     @property
     def group_count(self) -> int:
@@ -168,6 +185,9 @@ class Term:
         energy_pj: price in pJ.
         low_pj: lower bound where the source gives one.
         high_pj: upper bound where the source gives one.
+        scope: `per-term`, which others may stand beside, or `all-in`, which holds them.
+        time_ns: what one count takes; None where no source says it.
+        note: what must be known of the price, as a sentence.
     """
 
     name: str
@@ -177,24 +197,39 @@ class Term:
     high_pj: float | None = None
     evidence: Evidence = Evidence.ASSUMED
     source: str = ""
+    scope: Literal["per-term", "all-in"] = "per-term"
+    time_ns: float | None = None
+    note: str = ""
 
 
 Terms = tuple[Term, ...]
 
 
-@dataclass(frozen=True)
-class Partition:
-    """Which neurons stand on which core: one row a node, cores each. None for a chip without cores."""
+class Partition(Protocol):
+    """Which neurons stand on which core, by a chip's rule. None stands for a chip without cores."""
 
-    cores: MappingOf[str, int]
+    @property
+    def cores(self) -> int:
+        """How many cores there are."""
+        ...
+
+    @property
+    def core_of(self) -> MappingOf[str, NDArray[np.int64]]:
+        """[elements] the core of each neuron, by the node of its layer."""
+        ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mapping:
-    """A partition placed on a chip: coordinates of every core and the traffic between them."""
+    """A partition placed on a board of chips.
+
+    Args:
+        partition: neurons on cores.
+        places: of each core: chip, the tile's column x and row y in it, and slot in the tile.
+    """
 
     partition: Partition
-    places: MappingOf[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    places: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,6 +279,7 @@ class Report:
     ann: MappingOf[str, Any]  # Any: JSON
     left_out: MappingOf[str, Any]  # Any: JSON
     assumptions: tuple[str, ...] = ()
+    mapping: MappingOf[str, Any] | None = None  # Any: JSON
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         """The report as JSON values."""

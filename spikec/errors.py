@@ -20,6 +20,8 @@
     ├── TraceError              1   the network cannot be taken as a Graph
     ├── UnsupportedOp           1   a target or a chip has no form for some nodes
     ├── VerificationFailed      1   an export does not do what its graph does
+    ├── DoesNotFit              1   a network that a chip's cores do not hold
+    ├── FitRefused              1   measured runs cannot tell a chip's prices apart, or contradict them
     └── BudgetExceeded          1   the answer to --budget or --fail-on is no
 
 The number is the exit code of the command line: 1, the answer is no; 2, wrong usage or unreadable input.
@@ -285,6 +287,18 @@ def _words(offender: Offender, times: int) -> tuple[str, str, str]:
 
 class VerificationFailed(SpikecError):
     """An export, read back or run on its own runtime, differs from its graph."""
+
+    exit_code = 1
+
+
+class DoesNotFit(SpikecError):
+    """A layer of a network fits on no number of a chip's cores."""
+
+    exit_code = 1
+
+
+class FitRefused(SpikecError):
+    """Measured runs cannot tell a chip's prices apart, or no prices of 0 or more explain them."""
 
     exit_code = 1
 

@@ -9,7 +9,7 @@ import pytest
 from spikec.cost import Evidence, Policy, Probe, Report
 
 DEFAULTS = {  # the policy table's fields, the default first
-    "counting": ("events", "rate"),
+    "counting": ("events", "rate", "spikingjelly", "syops"),
     "multibit": ("unit", "ac", "mac"),
     "zero_weights": ("count", "skip"),
     "first_layer": ("once", "per-step"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hwmodels.mapping.layers import BlockDiagonalLayer, DenseLayer
 from hwmodels.mapping.limits import CoreLimits
-from hwmodels.mapping.loads import Attempt, CoreLoad, LayerCores, Misfit, Resource
+from hwmodels.mapping.loads import Attempt, CoreLoad, LayerCores, Misfit, Resource, Tile
 from hwmodels.mapping.words import block_diagonal_words, dense_words
 
 Listed = DenseLayer | BlockDiagonalLayer
@@ -33,6 +33,7 @@ def capped(layer: Listed, limits: CoreLimits) -> LayerCores | Misfit:
     return LayerCores(
         loads=_loads(layer, cap, limits),
         padded_slots=layer.outputs * layer.slots,
+        part=Tile(1, min(layer.outputs, cap)),
         binding=() if binding is None else (binding,),
         log=tuple(log),
         extrapolated=_outside(layer, binding),

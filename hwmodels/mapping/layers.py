@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from spikec.errors import UsageError
 
@@ -103,3 +104,22 @@ class BlockDiagonalLayer(_Sizes):
 
 
 Layer = InputLayer | ConvLayer | DenseLayer | BlockDiagonalLayer
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a chip's cores take.
+
+    Args:
+        weight_bits: the widths that a weight can have, ascending; empty where no width is asked for.
+        graded: whether numbers are sent, so that what gives sums and no spikes (a pool, a product of activations) is a
+            layer of neurons without a state.
+        products: of two activations: refused, done by programmable neurons (which is assumed), or by coincidence
+            neurons, one for each pair of values that meet.
+        host: whether what real inputs of the graph drive is computed off chip.
+    """
+
+    weight_bits: tuple[int, ...] = ()
+    graded: bool = False
+    products: Literal["refused", "programmable", "coincidence"] = "refused"
+    host: bool = False

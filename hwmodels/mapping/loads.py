@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from hwmodels.mapping.limits import CoreLimits
+from hwmodels.mapping.splits import Split
 
-Resource = Literal["neuron_slots", "synapse_words", "axon_words", "weight_bits"]
+Resource = Literal[
+    "neuron_slots",
+    "neurons",
+    "synapse_words",
+    "axon_words",
+    "axons_in",
+    "axons_out",
+    "total_words",
+    "weight_bits",
+]
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class CoreLoad:
 
 @dataclass(frozen=True)
 class Tile:
-    """The part of a grid that one core holds: all rows of some columns and channels."""
+    """The part of a grid that one core holds: all rows of some columns and channels; of a dense layer, one column."""
 
     columns: int
     channels: int
@@ -61,10 +72,12 @@ class LayerCores:
         tile: of the full core; None where the layer has none, or its shape is not known.
         log: caps tried, the last of which fits; of a dense or block-diagonal layer.
         extrapolated: what of this layer lies outside the printed tables; empty where nothing does.
+        part: the part that a full core takes by the rule, also where the compiler's own shape is not known.
     """
 
     loads: tuple[CoreLoad, ...]
     padded_slots: int
+    part: Tile
     binding: tuple[Resource, ...] = ()
     tile: Tile | None = None
     log: tuple[Attempt, ...] = ()
@@ -111,23 +124,52 @@ class Misfit:
     available: int
 
 
-def utilisation(found: LayerCores, limits: CoreLimits) -> dict[str, float]:
-    """The share of each resource that the fullest core takes, 1 where it is full.
+@dataclass(frozen=True)
+class Use:
+    """What the fullest core takes of a resource, and what there is."""
 
-    `total_words` is a lower bound: how many words axon maps and axon memory take is not known, nor, of a convolution,
-    its input axons, which have no share then. A neuron slot is taken as a word there.
+    taken: int
+    limit: int
+
+    @property
+    def share(self) -> float:
+        """1 where the core is full."""
+        return self.taken / self.limit
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A layer on cores.
+
+    Args:
+        split: how it is cut; None of a bank of coincidence neurons.
+        cores: how many it takes.
+        binding: the limits that split it; none where one core holds it.
+        uses: what the fullest core takes, of each resource whose limit is known.
+        extrapolated: what of it lies outside what the rule was read from.
     """
-    shares = [_shares(load, limits) for load in found.loads]
-    return {resource: max(share[resource] for share in shares) for resource in shares[0]}
+
+    split: Split | None
+    cores: int
+    binding: tuple[Resource, ...]
+    uses: Mapping[Resource, Use]
+    extrapolated: tuple[str, ...] = ()
 
 
-def _shares(load: CoreLoad, limits: CoreLimits) -> dict[str, float]:
-    axons = load.axon_words
-    known = {
-        "neuron_slots": load.slots / limits.neuron_slots,
-        "synapse_words": load.synapse_words / limits.synapse_words,
+def uses_of(found: LayerCores, limits: CoreLimits) -> dict[Resource, Use]:
+    """What the fullest core takes by the rule 'tiles'.
+
+    Of `total_words` it is a lower bound: how many words axon maps and axon memory take is not known, nor, of a
+    convolution, its input axons, which have no entry then. A neuron slot is taken as a word there.
+    """
+    loads = found.loads
+    uses: dict[Resource, Use] = {
+        "neuron_slots": Use(max(load.slots for load in loads), limits.neuron_slots),
+        "synapse_words": Use(max(load.synapse_words for load in loads), limits.synapse_words),
     }
-    if axons is not None:
-        known["axon_words"] = axons / limits.axon_words
-    known["total_words"] = (load.slots + load.synapse_words + (axons or 0)) / limits.total_words
-    return known
+    axons = [load.axon_words for load in loads if load.axon_words is not None]
+    if axons:
+        uses["axon_words"] = Use(max(axons), limits.axon_words)
+    total = max(load.slots + load.synapse_words + (load.axon_words or 0) for load in loads)
+    uses["total_words"] = Use(total, limits.total_words)
+    return uses

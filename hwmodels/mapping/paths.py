@@ -6,24 +6,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hwmodels.counting import NEURONS, WEIGHTED
-from spikec.ir.arithmetic import Add, Scale
+from spikec.ir.arithmetic import Add, MatMul, Mul, Scale
 from spikec.ir.graph import Graph, Node
 from spikec.ir.integrators import LI, I
 from spikec.ir.op import Op
-from spikec.ir.pools import AvgPool, SumPool
-from spikec.ir.shapes import Reshape, Transpose
+from spikec.ir.pools import AvgPool, Mean, Sum, SumPool
+from spikec.ir.shapes import Concat, Expand, Pad, Reshape, Slice, Transpose, Upsample
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
 
-Role = Literal["neuron", "weighted", "pools", "carries", "delays", "sums", "scales", "ends"]
+Role = Literal["neuron", "weighted", "pools", "multiplies", "carries", "delays", "sums", "scales", "ends"]
 
 ROLES: dict[type[Op], Role] = {
     **dict.fromkeys((*NEURONS, LI, I), "neuron"),
     **dict.fromkeys(WEIGHTED, "weighted"),
-    SumPool: "pools",
-    AvgPool: "pools",
-    Reshape: "carries",
-    Transpose: "carries",
-    Repeat: "carries",
+    **dict.fromkeys((SumPool, AvgPool, Sum, Mean), "pools"),
+    **dict.fromkeys((MatMul, Mul), "multiplies"),
+    **dict.fromkeys((Reshape, Transpose, Expand, Concat, Slice, Pad, Upsample, Repeat), "carries"),
     Delay: "delays",
     Add: "sums",
     Scale: "scales",
@@ -34,10 +32,10 @@ ROLES: dict[type[Op], Role] = {
 """What an op is to cores. `scales` belongs to the inputs of the graph, `ends` to its outputs."""
 
 
-SENDS: tuple[Role, ...] = ("neuron", "weighted", "pools")
+SENDS: tuple[Role, ...] = ("neuron", "weighted", "pools", "multiplies")
 """Roles at which a path begins."""
-DRIVES: tuple[Role, ...] = ("weighted", "pools")
-"""Roles of what gives sums, which a neuron has to take."""
+DRIVES: tuple[Role, ...] = ("weighted", "pools", "multiplies")
+"""Roles of what gives numbers, which a neuron has to take, unless the chip sends graded spikes."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +55,22 @@ class Path:
         return tuple(node for node in self.crossed if ROLES[type(node.op)] == role)
 
 
-def path_behind(graph: Graph, value: str) -> Path:
-    """The path that leads to a value; every op of the graph must have its role."""
+def path_behind(graph: Graph, value: str, *, across_pools: bool = False) -> Path:
+    """The path that leads to a value; every op of the graph must have its role.
+
+    Args:
+        graph: of the value.
+        value: an operand.
+        across_pools: whether a pool is no end: what it sums then goes straight to the op behind, whose weights are
+            those of both.
+    """
     ends: dict[str, None] = {}
     crossed: dict[str, Node] = {}
     waiting = [value]
     while waiting:
         at = waiting.pop()
         node = graph.producers.get(at)
-        if node is None or ROLES[type(node.op)] in SENDS:
+        if node is None or (ROLES[type(node.op)] in SENDS and not (across_pools and ROLES[type(node.op)] == "pools")):
             ends[at] = None
         elif node.name not in crossed:
             crossed[node.name] = node

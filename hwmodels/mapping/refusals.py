@@ -4,62 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hwmodels.mapping.layers import Form
 from hwmodels.mapping.paths import DRIVES, ROLES, SENDS, Path, path_behind
 from spikec.errors import Offender, UnsupportedOp
-from spikec.ir.arithmetic import MatMul, Mul
 from spikec.ir.graph import Graph, Node
 from spikec.ir.linear import BatchNorm
 from spikec.ir.op import Op
 from spikec.ir.pools import MaxPool
 from spikec.ir.types import IntFormat
 
-_PRODUCT = "a product of two activations has no stored weight"
+PRODUCT = "a product of two activations has no stored weight"
 WHY: dict[type[Op], str] = {
-    MatMul: _PRODUCT,
-    Mul: _PRODUCT,
     BatchNorm: "neither neuron nor synapse: --passes fold-batchnorm",
     MaxPool: "cores have no maximum: --passes lower-maxpool",
 }
 """Why an op without a role is refused, where more can be said than that there is no rule."""
 
 
-def check_wirable(graph: Graph, chip: str) -> None:
+def check_wirable(graph: Graph, chip: str, form: Form) -> None:
     """Checks that every node has a form on cores.
 
     Raises:
         UnsupportedOp: lists every node that has none.
     """
     # Paths are only known where every op has its role.
-    found = list(_without_a_role(graph)) or [
-        Offender(node.op.mnemonic, graph.path_of(node), reason) for node, reason in _refused(graph)
+    found = list(_without_a_form(graph, form)) or [
+        Offender(node.op.mnemonic, graph.path_of(node), reason) for node, reason in _refused(graph, form)
     ]
     if found:
         raise UnsupportedOp(chip, dict.fromkeys(found), nodes=len(graph.nodes))
 
 
-def _without_a_role(graph: Graph) -> Iterator[Offender]:
+def _without_a_form(graph: Graph, form: Form) -> Iterator[Offender]:
     for node in graph.nodes:
-        if type(node.op) not in ROLES:
+        role = ROLES.get(type(node.op))
+        if role is None:
             yield Offender(node.op.mnemonic, graph.path_of(node), WHY.get(type(node.op), "no rule is known for it"))
+        elif role == "multiplies" and form.products == "refused":
+            yield Offender(node.op.mnemonic, graph.path_of(node), PRODUCT)
 
 
-def _refused(graph: Graph) -> Iterator[tuple[Node, str]]:
+def _refused(graph: Graph, form: Form) -> Iterator[tuple[Node, str]]:
     for node in graph.nodes:
         role = ROLES[type(node.op)]
         if role not in SENDS:
             continue
-        path = path_behind(graph, node.inputs[0])
-        if not path.ends:
+        paths = [operand_path(graph, node, value, form) for value in node.inputs]
+        if not all(path.ends for path in paths):
             yield node, "only a cycle without neurons leads to it"
             continue
-        yield from _misplaced(graph, path)
-        yield from _of_neuron(graph, node, path) if role == "neuron" else _of_driver(graph, node, path)
+        for path in paths:
+            yield from _misplaced(graph, path, form)
+            yield from _of_neuron(graph, node, path) if role == "neuron" else _of_driver(graph, node, path, form)
+        if role == "weighted":
+            yield from _of_weight(graph, node, form)
 
 
-def _misplaced(graph: Graph, path: Path) -> Iterator[tuple[Node, str]]:
+def operand_path(graph: Graph, node: Node, value: str, form: Form) -> Path:
+    """The path to an operand: before a weighted op across pools, where no numbers are sent."""
+    across = ROLES[type(node.op)] == "weighted" and not form.graded
+    return path_behind(graph, value, across_pools=across)
+
+
+def _misplaced(graph: Graph, path: Path, form: Form) -> Iterator[tuple[Node, str]]:
     for node in path.crosses("ends"):
         yield node, "time ends within the network: --passes time-reductions-last"
-    if any(end in graph.producers for end in path.ends):
+    if form.products == "refused" and any(end in graph.producers for end in path.ends):
         for node in path.crosses("scales"):
             yield node, "neither neuron nor synapse: --passes fold-scale"
 
@@ -73,11 +83,17 @@ def _of_neuron(graph: Graph, node: Node, path: Path) -> Iterator[tuple[Node, str
         yield node, f"%{end} drives it without a weight"
 
 
-def _of_driver(graph: Graph, node: Node, path: Path) -> Iterator[tuple[Node, str]]:
+def _of_driver(graph: Graph, node: Node, path: Path, form: Form) -> Iterator[tuple[Node, str]]:
+    if form.graded:
+        return
     for end in path.ends:
-        if end in graph.producers and ROLES[type(graph.producers[end].op)] in DRIVES:
+        role = ROLES[type(graph.producers[end].op)] if end in graph.producers else None
+        # Coincidence neurons fire, and what they count need not be formed in between.
+        if role in DRIVES and not (role == "multiplies" and form.products == "coincidence"):
             yield graph.producers[end], f"its sums go to {node.place}, and no neuron takes them before"
-    if "weight" in node.weights:
-        found = graph.weights[node.weights["weight"]].format
-        if not isinstance(found, IntFormat):
-            yield node, f"its weights are {found}, which has no width: --passes quantize"
+
+
+def _of_weight(graph: Graph, node: Node, form: Form) -> Iterator[tuple[Node, str]]:
+    found = graph.weights[node.weights["weight"]].format
+    if form.weight_bits and not isinstance(found, IntFormat):
+        yield node, f"its weights are {found}, which has no width: --passes quantize"

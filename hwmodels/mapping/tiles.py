@@ -37,6 +37,7 @@ def tiled(layer: Grid, limits: CoreLimits) -> LayerCores | Misfit:
     return LayerCores(
         loads,
         padded_slots=sum(load.cores for load in loads) * columns * column,
+        part=Tile(columns, channels),
         binding=tuple(binding),
         tile=None if limits.splits_height else Tile(columns, channels),
         extrapolated=_outside(layer, channels),

@@ -5,6 +5,8 @@ Source: derived, from the word counts that lava-dl's public notebooks print.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,19 +14,19 @@ from hwmodels.mapping.layers import BlockDiagonalLayer, ConvLayer, DenseLayer
 from hwmodels.mapping.limits import CoreLimits
 
 
-def weight_width(codes: NDArray[np.generic], limits: CoreLimits) -> int:
+def weight_width(codes: NDArray[np.generic], widths: Sequence[int]) -> int:
     """Bits of a weight: floor(log2(max |code|)) + 1, up to the next width that there is (7 becomes 8).
 
     Args:
         codes: stored integers, any shape, without their scale.
-        limits: names the widths.
+        widths: that there are, ascending.
 
     Returns:
         At least the least width, also where every weight is 0. What no width holds is given as it is, and does not fit.
     """
     whole = codes.astype(np.int64)  # in int8 the magnitude of -128 is -128
     needed = int(np.abs(whole).max(initial=0)).bit_length()
-    return next((width for width in limits.weight_bits if width >= needed), needed)
+    return next((width for width in widths if width >= needed), needed)
 
 
 def dense_words(layer: DenseLayer, outputs: int, limits: CoreLimits) -> int:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from spikec.cost import Report
 from spikec.report.nodes import SYNAPTIC, node_rows
 
+STANDING = ("bias_add", "read_bias")
+"""Terms of a layer that it pays at every step, whatever its events."""
+
 
 @dataclass(frozen=True)
 class BreakEven:
@@ -44,7 +47,7 @@ def break_even(report: Report) -> BreakEven | None:
             real_macs += operations
         elif operations:
             events += operations
-            event_pj.append(row.energy_pj or 0.0)
+            event_pj.append((row.energy_pj or 0.0) - math.fsum(row.terms_pj.get(term, 0.0) for term in STANDING))
     dense, driven_pj = report.steps * (ann_macs - real_macs), math.fsum(event_pj)
     if dense <= 0 or events <= 0 or driven_pj <= 0:
         return None

@@ -1,6 +1,7 @@
 """Several chips beside each other: each answers by itself, and one that refuses says why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -9,16 +10,17 @@ from rich.text import Text
 
 from spikec.cost import Report
 from spikec.report import units
-from spikec.report.sections import mean_with_error, spread
+from spikec.report.mapping_facts import misfits_text
+from spikec.report.sections import hardware_label, mean_with_error, spread
 from spikec.report.table import plain_text
 from spikec.report.units import Column
 from spikec.report.view import Refusal, chip_label
 
 Answers = Sequence[Report | Refusal]
 
-_HEADERS = ("hardware", "per inference", "bounds", "latency", "SNN / ANN", "evidence", "priced graph")
+_HEADERS = ("hardware", "per inference", "bounds", "latency", "cores", "chips", "SNN / ANN", "evidence", "priced graph")
 _ENERGIES = ("per inference", "bounds")
-_NUMBERS = (*_ENERGIES, "latency", "SNN / ANN")
+_NUMBERS = (*_ENERGIES, "latency", "cores", "chips", "SNN / ANN")
 _TOTALS = ("energy_pj", "energy_pj_low", "energy_pj_high")
 _WIDE = 100
 
@@ -53,7 +55,8 @@ def print_comparison(answers: Answers, console: Console) -> None:
     console.print(table, highlight=False)
     for refusal in (answer for answer in answers if isinstance(answer, Refusal)):
         console.print(Text(f"\n{refusal.label} refuses: {refusal.reason}"), highlight=False)
-    for text in _differences([answer for answer in answers if isinstance(answer, Report)]):
+    given = [answer for answer in answers if isinstance(answer, Report)]
+    for text in (*_not_mapped(given), *_differences(given)):
         console.print(Text(f"\n{text}"), highlight=False)
 
 
@@ -64,11 +67,36 @@ def _priced(report: Report, energy: Column) -> dict[str, str]:
         mean_with_error(report, energy),
         spread(report, energy) or "-",
         units.duration(report.totals.get("latency_ns")),
+        *_of_mapping(report.mapping),
         f"{own / ann:.3g}" if own is not None and ann else "-",
         str(report.hardware.get("evidence") or "not given"),
         units.short_hash(report.priced_graph_sha256),
     )
     return dict(zip(_HEADERS, values, strict=True))
+
+
+def _of_mapping(mapping: Mapping[str, Any] | None) -> tuple[str, str]:  # Any: JSON
+    """Cores and chips; of a network that does not fit, only that."""
+    if mapping is None:
+        return "-", "-"
+    if mapping.get("misfits"):
+        return "do not fit", "-"
+    return str(mapping["cores"]), str(mapping["chips"])
+
+
+def _not_mapped(reports: Sequence[Report]) -> list[str]:
+    """Beside chips that a network was mapped to: those that have no cores, and those that do not hold it."""
+    if all(report.mapping is None for report in reports):
+        return []
+    bare = ", ".join(hardware_label(report) for report in reports if report.mapping is None)
+    return [
+        *([f"no mapping, since there are no cores: {bare}"] if bare else []),
+        *(
+            f"it does not fit on {hardware_label(report)}: {said}"
+            for report in reports
+            if (said := misfits_text(report))
+        ),
+    ]
 
 
 def _refused() -> dict[str, str]:

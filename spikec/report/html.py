@@ -5,12 +5,18 @@ from dataclasses import dataclass
 
 from spikec.cost import Report
 from spikec.report import units
+from spikec.report.mapping_facts import mapping_sections
+from spikec.report.mapping_mesh import SIDE, SLOWEST, picture
+from spikec.report.mapping_rows import layer_rows, uses_of
 from spikec.report.nodes import NodeRow, folded_line, kinds_of, node_rows, terms_of
 from spikec.report.page import page, script_json
-from spikec.report.sections import headline, sections
+from spikec.report.sections import counted, headline, sections
 from spikec.report.units import Column
 
-_TERM_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A7F00", "#666666")
+_TERM_COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A7F00", "#666666"),
+    *("#332288", "#882255", "#44AA99", "#117733", "#DDCC77", "#AA4499"),
+)
 # Of the chart, in its own units; a label's font is 12 high, and a character at most 7.4 wide.
 _CHARACTER, _BARS_WIDTH, _VALUE_WIDTH, _ROW_HEIGHT = 7.4, 460, 160, 22
 
@@ -55,11 +61,19 @@ def estimate_html(report: Report) -> str:
     """
     rows = node_rows(report)
     energy = Column.of(row.energy_pj for row in rows)
-    kinds = kinds_of(rows)
+    kinds, layers = kinds_of(rows), layer_rows(report)
     return page(
         "estimate.html",
         title=headline(report),
-        chart=chart([row for row in rows if row.priced]),
+        counted=counted(report),
+        chart=chart([row for row in rows if row.priced] if counted(report) else []),
+        mapping=mapping_sections(report),
+        mesh=picture(report),
+        side=SIDE,
+        slowest=SLOWEST,
+        layers=layers,
+        layer_energy=Column.of(layer.energy_pj for layer in layers),
+        uses=uses_of(layers),
         rows=rows,
         kinds=[kind for kind in kinds if kind not in report.left_out],
         others=[kind for kind in kinds if kind in report.left_out],

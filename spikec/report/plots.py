@@ -1,4 +1,4 @@
-"""Plots: energy a node, and a search's front of accuracy against energy. matplotlib lives here alone."""
+"""Plots: energy a node, and a search's front of accuracy against energy; how every plot is written."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from spikec.cost import Report
@@ -23,9 +23,14 @@ from spikec.report.view import StudyRow, StudyView, hypervolumes
 
 # Okabe and Ito's colours, told apart under every common colour blindness; markers differ as well.
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#666666"
-TERMS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#56B4E9", "#F0E442", GREY)
+# Behind them Tol's 'muted', for chips of many terms.
+TERMS = (
+    *(BLUE, ORANGE, GREEN, RED, PURPLE, "#56B4E9", "#F0E442", GREY),
+    *("#332288", "#882255", "#44AA99", "#999933", "#DDCC77", "#AA4499"),
+)
+LEGEND_COLUMNS = 5
 
-_INCHES = (12.0, 8.0)  # at 100 dots an inch: 1200 x 800
+INCHES = (12.0, 8.0)  # at 100 dots an inch: 1200 x 800
 _ROWS = 28  # bars that 800 dots hold; more make the picture taller
 _STYLE: dict[Any, Any] = {  # Any: matplotlib types the keys as a literal of all its settings
     "font.size": 13,
@@ -56,7 +61,7 @@ def energy_bars(report: Report, path: Path) -> None:
         UsageError: the name ends in neither .png, .svg nor .pdf.
         OutputError: it cannot be written.
     """
-    _write(lambda figure: _draw_bars(figure, report, priced_rows(report)), path)
+    write_plot(lambda figure: _draw_energies(figure, report, priced_rows(report)), path)
 
 
 def front_plot(view: StudyView, path: Path) -> None:
@@ -65,7 +70,7 @@ def front_plot(view: StudyView, path: Path) -> None:
     Raises:
         UsageError, OutputError: as for `energy_bars`.
     """
-    _write(lambda figure: _draw_front(figure, view), path)
+    write_plot(lambda figure: _draw_front(figure, view), path)
 
 
 def front_svg(view: StudyView) -> str:
@@ -86,14 +91,19 @@ def check_plot_name(path: Path) -> None:
         raise UsageError(found=f"a plot called {path.name}", expected=f"a name that ends in {', '.join(_FORMATS)}")
 
 
-def _write(draw: Callable[[Figure], None], path: Path) -> None:
+def write_plot(draw: Callable[[Figure], None], path: Path) -> None:
+    """Writes what `draw` puts into a figure, in the format that the name says and the style of every plot.
+
+    Raises:
+        UsageError, OutputError: as for `energy_bars`.
+    """
     check_plot_name(path)
     write_bytes(path, _rendered(draw, _FORMATS[path.suffix.lower()]))
 
 
 def _rendered(draw: Callable[[Figure], None], kind: str) -> bytes:
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=_INCHES, dpi=100, layout="constrained")
+        figure = Figure(figsize=INCHES, dpi=100, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure)
         data = BytesIO()
@@ -102,9 +112,18 @@ def _rendered(draw: Callable[[Figure], None], kind: str) -> bytes:
     return data.getvalue()
 
 
-def _draw_bars(figure: Figure, report: Report, rows: Sequence[NodeRow]) -> None:
-    figure.set_size_inches(_INCHES[0], max(_INCHES[1], _INCHES[1] * len(rows) / _ROWS))
-    axes = figure.add_subplot()
+def bars_height(rows: int) -> float:
+    """Inches of so many bars."""
+    return max(INCHES[1], INCHES[1] * rows / _ROWS)
+
+
+def _draw_energies(figure: Figure, report: Report, rows: Sequence[NodeRow]) -> None:
+    figure.set_size_inches(INCHES[0], bars_height(len(rows)))
+    draw_bars(figure, figure.add_subplot(), rows, headline(report))
+
+
+def draw_bars(figure: FigureBase, axes: Axes, rows: Sequence[NodeRow], title: str) -> None:
+    """Draws bars of energy a node, in order, stacked by term, with a key of the terms below the figure."""
     unit = unit_of(row.energy_pj for row in rows)
     places = range(len(rows))
     terms = terms_of(rows)
@@ -119,11 +138,11 @@ def _draw_bars(figure: Figure, report: Report, rows: Sequence[NodeRow]) -> None:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, 1.08 * max(left, default=0.0) or 1.0)
     axes.set_xlabel(f"energy per inference [{unit.name}], and share of the total")
-    axes.set_title(headline(report), loc="left")
+    axes.set_title(title, loc="left")
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     if terms:
-        figure.legend(loc="outside lower right", ncols=len(terms), fontsize=12, frameon=False)
+        figure.legend(loc="outside lower right", ncols=min(len(terms), LEGEND_COLUMNS), fontsize=12, frameon=False)
 
 
 def _draw_front(figure: Figure, view: StudyView) -> None:

@@ -41,7 +41,7 @@ def sections(report: Report) -> tuple[Section, ...]:
         Section("The same-shape ANN", tuple(_ann(report))),
         Section("Assumptions", tuple(_assumptions(report))),
         Section("Policy", tuple(_policy(report))),
-        Section("Left out", tuple(_left_out(report.left_out))),
+        Section("Left out", tuple(_left_out(report))),
     )
 
 
@@ -51,6 +51,11 @@ def headline(report: Report) -> str:
     energy_pj = report.totals.get("energy_pj")
     energy = "not priced" if energy_pj is None else f"{units.energy(energy_pj)} per inference"
     return f"{model} on {hardware}: {energy}, T = {report.steps}"
+
+
+def counted(report: Report) -> bool:
+    """Whether anything was counted: not in a mapping without data."""
+    return report.totals.get("energy_pj") is not None or bool(report.totals.get("counts"))
 
 
 def hardware_label(report: Report) -> str:
@@ -94,6 +99,8 @@ def _totals(report: Report) -> list[Fact]:
     samples = report.data.get("samples")
     error = report.totals.get("energy_pj_se")
     how = f"standard error over {samples} samples" if error is not None else "no standard error"
+    if not counted(report):
+        return [Fact("energy", "not priced: nothing was counted")]
     facts = [Fact("energy", f"{energy_with_error(report)} ({how})")]
     if spread := bounds(report):
         facts.append(Fact("bounds", f"{spread}, from the bounds that sources give"))
@@ -155,14 +162,21 @@ def _assumptions(report: Report) -> list[Fact]:
 
 
 def _prices(terms: Iterable[Mapping[str, Any]]) -> list[Fact]:  # Any: JSON
-    """What each term costs, with its bounds and the evidence for it."""
-    texts = []
+    """What each term costs, with its bounds and the evidence for it; terms of one name, of memories by size, as one."""
+    named: dict[str, list[Mapping[str, Any]]] = {}  # Any: JSON
     for term in terms:
-        text = f"{term['name']} {term['energy_pj']:g} pJ"
-        low, high = term.get("low_pj"), term.get("high_pj")
-        if low is not None or high is not None:
-            text += f" ({'-' if low is None else f'{low:g}'}..{'-' if high is None else f'{high:g}'} pJ)"
-        texts.append(f"{text}, {term['evidence']}" if term.get("evidence") else text)
+        named.setdefault(str(term["name"]), []).append(term)
+    texts = []
+    for name, alike in named.items():
+        energies = [term["energy_pj"] for term in alike]
+        least, greatest = min(energies), max(energies)
+        unit = "pJ a ns" if alike[0].get("count") == "chip_ns" else "pJ"
+        sizes = f" to {greatest:g} pJ, by the size of {len(alike)} memories" if len(alike) > 1 else f" {unit}"
+        text = f"{name} {least:g}{sizes}"
+        lows, highs = ([term[side] for term in alike if term.get(side) is not None] for side in ("low_pj", "high_pj"))
+        if lows or highs:
+            text += f" ({f'{min(lows):g}' if lows else '-'}..{f'{max(highs):g}' if highs else '-'} pJ)"
+        texts.append(f"{text}, {alike[0]['evidence']}" if alike[0].get("evidence") else text)
     return [Fact("prices", "; ".join(texts))] if texts else []
 
 
@@ -177,11 +191,13 @@ def _policy(report: Report) -> list[Fact]:
     return facts or [Fact("none", "no field of a policy was given")]
 
 
-def _left_out(left_out: Mapping[str, object]) -> list[Fact]:
+def _left_out(report: Report) -> list[Fact]:
     facts = []
-    for kind, value in left_out.items():
+    for kind, value in report.left_out.items():
         text = units.count(value) if isinstance(value, int | float) else units.compact(value)
         facts.append(Fact(_words(kind), text))
+    if not counted(report):
+        return [Fact("everything", "nothing was counted")]
     return facts or [Fact("nothing", "every count is priced")]
 
 

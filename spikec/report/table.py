@@ -12,8 +12,12 @@ from rich.text import Text
 
 from spikec.cost import Report
 from spikec.report import units
+from spikec.report.lines import broken_at_dots
+from spikec.report.mapping_facts import mapping_sections
+from spikec.report.mapping_rows import layer_rows
+from spikec.report.mapping_table import layers_table
 from spikec.report.nodes import NodeRow, folded_line, kinds_of, node_rows
-from spikec.report.sections import Section, headline, sections
+from spikec.report.sections import Section, counted, headline, sections
 from spikec.report.units import Column
 
 Printer = Callable[[Console], None]
@@ -21,6 +25,7 @@ Printer = Callable[[Console], None]
 _WIDE = 100  # from here on there is room for more than two kinds of counts
 _BAR = 12  # cells of a full bar
 _LEAST_LABEL = 16
+_LEAST_BESIDE_A_LIST = 26
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -38,17 +43,26 @@ def estimate_table(report: Report, width: int = 100, *, verbose: bool = False) -
 def print_estimate(report: Report, console: Console, *, verbose: bool = False) -> None:
     """Prints the table to a console; bars of each node's share are drawn on a terminal only."""
     rows = node_rows(report)
-    shown = [row for row in rows if row.priced or row.counts or verbose]
+    shown = [row for row in rows if verbose or (counted(report) and (row.priced or row.counts))]
     console.print(Text(headline(report), style="bold"))
     kinds = _kinds(shown, report, console.width, verbose=verbose)
-    console.print(_nodes_table(shown, console, kinds), highlight=False)
+    if shown:
+        console.print(_nodes_table(shown, console, kinds), highlight=False)
     folded = folded_line([row for row in rows if row not in shown], "without counts")
     if folded:
         console.print(Padding(Text(folded, style="dim"), (0, 0, 0, 2)))
-    for section in sections(report):
+    for section in mapping_sections(report):
+        _print_section(section, console)
         console.print()
-        console.print(Text(section.title, style="bold"))
-        console.print(Padding(_section(section), (0, 0, 0, 2)), highlight=False)
+        console.print(layers_table(layer_rows(report), console.width), highlight=False)
+    for section in sections(report):
+        _print_section(section, console)
+
+
+def _print_section(section: Section, console: Console) -> None:
+    console.print()
+    console.print(Text(section.title, style="bold"))
+    console.print(Padding(_section(section), (0, 0, 0, 2)), highlight=False)
 
 
 def plain_text(write: Printer, width: int) -> str:
@@ -60,25 +74,14 @@ def plain_text(write: Printer, width: int) -> str:
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
-def broken_at_dots(path: str, width: int) -> str:
-    """A module path in lines of at most `width`, broken behind dots: whole, so never to be mistaken.
-
-    A part that is longer than a line stays whole, for the table to fold.
-    """
-    lines = [""]
-    for piece in path.replace(".", ".\0").replace(" ", " \0").split("\0"):
-        room = width - (2 if len(lines) > 1 else 0)
-        if lines[-1] and len((lines[-1] + piece).rstrip()) > room:
-            lines.append("")
-        lines[-1] += piece
-    return "\n  ".join(line.rstrip() for line in lines)
-
-
 def _nodes_table(rows: Sequence[NodeRow], console: Console, kinds: "_Kinds") -> Table:
     headers, cells = _cells(rows, console, kinds)
     # Module paths get what the other columns leave, and are broken where they may be, not where rich would.
     widths = [max(len(line[i]) for line in (headers, *cells)) for i in range(1, len(headers))]
-    room = max(console.width - sum(widths) - 2 * len(widths), _LEAST_LABEL)
+    longest = max((len(label) for label, *_ in cells), default=0)
+    # Counts that share a column are a list, and fold at its commas; a path is read at a glance or not at all.
+    least = min(longest, _LEAST_BESIDE_A_LIST) if kinds.others else _LEAST_LABEL
+    room = max(console.width - sum(widths) - 2 * len(widths), least)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for header in headers:
         left = header in ("node", "op", "other counts") or not header.strip()

@@ -12,6 +12,7 @@ from torch import Tensor
 from spikec.cost import Counts, Probe
 from spikec.ir.graph import Graph
 from spikec.ir.types import Int, TensorType, Timing
+from spikec.run.touched import touched
 
 
 def answered(
@@ -33,7 +34,11 @@ def answered(
             continue
         held[name] = value
         for probe in [p for p in waiting.values() if name in p.values and all(v in held for v in p.values)]:
-            answers[probe.key] = answer(probe, [held[v] for v in probe.values], [graph.types[v] for v in probe.values])
+            asked = [held[v] for v in probe.values]
+            if probe.kind == "touched":
+                answers[probe.key] = _counted(probe, touched(graph, probe, asked))
+            else:
+                answers[probe.key] = answer(probe, asked, [graph.types[v] for v in probe.values])
             del waiting[probe.key]
         needed = {v for probe in waiting.values() for v in probe.values} | set(graph.outputs)
         held = {v: tensor for v, tensor in held.items() if v in needed}
@@ -56,6 +61,11 @@ def answer(probe: Probe, values: Sequence[Tensor], types: Sequence[TensorType]) 
         return _keep(probe, _flat(elements).amax(2), torch.amax)
     if probe.kind == "per-element":
         return _keep(probe, elements, torch.sum)
+    return _counted(probe, elements)
+
+
+def _counted(probe: Probe, elements: Tensor) -> NDArray[np.int64]:
+    """Sums of [T, B, *shape], by group where the probe has groups."""
     if probe.groups is None:
         return _keep(probe, _flat(elements).sum(2, keepdim=True), torch.sum)
     return _grouped(probe, elements)
@@ -75,6 +85,11 @@ def _measure(probe: Probe, value: Tensor, kind: TensorType) -> Tensor:
         return (value != 0).to(torch.int64)
     if probe.kind == "other":
         return (~((value == 0) | (value.abs() == 1))).to(torch.int64)
+    if probe.kind == "outside":
+        inside = torch.zeros_like(value, dtype=torch.bool)
+        for level in probe.levels:
+            inside |= value == level
+        return (~inside).to(torch.int64)
     return magnitudes(value, kind)
 
 

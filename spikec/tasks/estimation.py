@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 from hwmodels.model import HardwareModel, Pipeline
 from hwmodels.rates import RateTally
 from hwmodels.registry import load as load_hardware
-from hwmodels.totals import left_out, standard_error_pj, total_bounds_pj, total_counts, weakest_evidence
+from hwmodels.totals import left_out, not_counted, standard_error_pj, total_bounds_pj, total_counts, weakest_evidence
 from spikec.cost import SCHEMA_VERSION, Cost, Counts, Policy, Report
 from spikec.data import digits, source
-from spikec.errors import DataError, UnsupportedOp, UsageError
+from spikec.errors import DataError, StateOverflow, UnsupportedOp, UsageError
 from spikec.ir.graph import Graph
 from spikec.ir.types import TensorType, Timing
 from spikec.model import Model, StoredCounts
 from spikec.report.view import Refusal
 from spikec.run.inputs import only_input
 from spikec.tasks.opening import load, remarks_of
-from spikec.tasks.pricing import EVALUATION, Priced, price, price_counts, price_rates
+from spikec.tasks.pricing import EVALUATION, Priced, Where, price, price_counts, price_rates
 from spikec.tasks.rates import read_rates
+from spikec.tasks.unpriced import ALONE, mapped_alone, maps_alone, notes_of_mapping, without_energies
 from spikec.tasks.unrolled import ann_of, written_out
 
 MAX_SAMPLES = 1024
@@ -42,6 +43,7 @@ class Question:
         samples: how many of them, from the first on; all (at most 1,024) unless given.
         rates: a file of published rates, in place of data.
         steps: T; the model's own unless given.
+        where: that the network is mapped to the chip's cores.
 
     Raises:
         UsageError: samples or steps below 1.
@@ -54,6 +56,7 @@ class Question:
     samples: int | None = None
     rates: Path | None = None
     steps: int | None = None
+    where: Where | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("samples", self.samples), ("steps", self.steps)):
@@ -79,15 +82,17 @@ def estimate(
         raise UsageError("--rates and --data contradict each other", mend="give one of them")
     chips = [load_hardware(name) for name in hardware]
     loaded = load(model) if isinstance(model, Path) else model
-    samples = samples_of(loaded, question) if needs_samples(loaded, question) else None
+    alone = question.data is None and question.rates is None and maps_alone(loaded, chips, question.where)
+    samples = samples_of(loaded, question) if needs_samples(loaded, question) and not alone else None
     if samples is None and question.samples is not None:
-        instead = "rates" if question.rates is not None else "the counts in the model's file"
+        others = "--map without data" if alone else "the counts in the model's file"
+        instead = "rates" if question.rates is not None else others
         raise UsageError(f"--samples {question.samples} beside {instead}: no sample is run", mend="leave it out")
     answers: list[Report | Refusal] = []
     for chip in chips:
         try:
             answers.append(_report(loaded, chip, question, samples))
-        except UnsupportedOp as error:
+        except (UnsupportedOp, StateOverflow) as error:
             answers.append(Refusal(chip.name, str(error), chip.file))
     return answers
 
@@ -102,14 +107,15 @@ def needs_samples(model: Model, question: Question) -> bool:
 def with_counts(model: Model, hardware: str, question: Question) -> Model:
     """The model with counts in the place of its calibration batch: it is then estimated without data.
 
-    The counts serve this hardware's probes under this policy, and every other that asks the same questions.
+    The counts serve this hardware's probes under this policy, and every other that asks the same questions; where a
+    mapping is asked for, also those of the chip's cores.
 
     Raises:
         DataError: there is nothing to count on.
     """
     chip, samples = load_hardware(hardware), samples_of(model, question)
     steps = _steps(model.graph, question, samples)
-    priced = price(model.graph, samples.inputs, steps, chip, question.policy, question.pipeline)
+    priced = price(model.graph, samples.inputs, steps, chip, question.policy, question.pipeline, question.where)
     assert isinstance(priced.activity, Counts)
     return replace(model, calibration=None, counts=StoredCounts(priced.activity, dict(samples.facts)))
 
@@ -138,7 +144,8 @@ def samples_of(model: Model, question: Question) -> Batch:
         raise DataError(
             "the model's file holds no calibration batch",
             expected="samples to count events on",
-            mend=f"{_data_for(model)}; spikec estimate also takes published rates, --rates FILE",
+            mend=f"{_data_for(model)}; spikec estimate also takes published rates, --rates FILE, and with --map "
+            "gives what a chip with cores needs of them, without energies",
         )
     count = question.samples or len(batch.ids)
     facts = {
@@ -177,21 +184,25 @@ def _report(model: Model, chip: HardwareModel, question: Question, samples: Batc
     graph, steps = model.graph, _steps(model.graph, question, samples)
     facts: dict[str, Any]  # Any: JSON
     if samples is not None:
-        priced = price(graph, samples.inputs, steps, chip, question.policy, question.pipeline)
+        priced = price(graph, samples.inputs, steps, chip, question.policy, question.pipeline, question.where)
         facts = {**samples.facts, "least": float(samples.inputs.min()), "greatest": float(samples.inputs.max())}
     elif question.rates is not None:
         found = read_rates(question.rates, graph, steps)
-        priced = price_rates(graph, found.rates, chip, question.policy, question.pipeline)
+        priced = price_rates(graph, found.rates, chip, question.policy, question.pipeline, question.where)
         facts = {"spec": f"rates:{question.rates.name}", "samples": 0, "seed": None, "source": "--rates"}
         tally = RateTally(priced.graph, question.policy)
         asked = [ref for node in priced.graph.nodes for ref in tally.refs(node)]
         facts["unused_rates"] = list(found.unused(asked))
         facts["overridden_rates"] = list(found.overridden(asked))
+    elif model.counts is None:
+        assert question.where is not None
+        alone = mapped_alone(graph, steps, chip, question.policy, question.pipeline, question.where)
+        return without_energies(report_of(model, chip, question, alone, ALONE), alone.graph)
     else:
-        assert model.counts is not None
         if question.steps not in (None, model.counts.counts.steps):
             raise DataError(f"--steps {question.steps}", expected=f"{model.counts.counts.steps}, as it was counted")
-        priced = price_counts(graph, model.counts.counts, chip, question.policy, question.pipeline)
+        counts = model.counts.counts
+        priced = price_counts(graph, counts, chip, question.policy, question.pipeline, question.where)
         facts = {**model.counts.facts, "source": "the counts in the model's file"}
     return report_of(model, chip, question, priced, facts)
 
@@ -236,12 +247,19 @@ def report_of(
             "energy_pj_low": low,
             "energy_pj_high": high,
             "counts": total_counts(priced.costs, priced.samples),
-            "latency_ns": None,
+            "latency_ns": latency_of(priced.mapping),
         },
-        ann=ann_of(model.graph, priced, terms),
+        ann=ann_of(model.graph, priced, chip, question.policy),
         left_out=left_out(priced.costs, terms, priced.samples),
-        assumptions=_assumptions(model, question, priced, data),
+        assumptions=_assumptions(model, chip, question, priced, data),
+        mapping=priced.mapping,
     )
+
+
+def latency_of(mapping: Mapping[str, Any] | None) -> float | None:  # Any: JSON
+    """ns an inference, of the mapping of a run on a chip that knows times; else None."""
+    latency = (mapping or {}).get("latency")
+    return None if latency is None else float(latency["inference_ns"])
 
 
 def _silent(priced: Priced, model: Model) -> list[str]:
@@ -273,10 +291,12 @@ def _row(cost: Cost, samples: int) -> dict[str, Any]:  # Any: JSON
 
 
 def _assumptions(
-    model: Model, question: Question, priced: Priced, data: Mapping[str, Any]
+    model: Model, chip: HardwareModel, question: Question, priced: Priced, data: Mapping[str, Any]
 ) -> tuple[str, ...]:  # Any: JSON
     said = [f"counts are of {priced.samples} sample(s), {priced.steps} step(s) each"]
-    if question.rates is None:
+    if data == ALONE:
+        said = ["nothing was counted: neither data nor counts were given, and the model holds none"]
+    elif question.rates is None:
         said.append(f"evaluated by the {EVALUATION}")
     else:
         said = [f"rates are those of {data['spec']}, at {priced.steps} step(s)"]
@@ -301,5 +321,10 @@ def _assumptions(
         )
     if data.get("overridden_rates"):
         said.append(f"the operands that these rates would feed have their own: {', '.join(data['overridden_rates'])}")
-    said.append("arithmetic of Conv, Linear and MatMul is priced; what is left out is listed with its counts")
+    said += chip.assumptions(priced.graph, question.policy)
+    unmapped = not_counted(priced.costs, chip.prices(priced.graph, question.policy))
+    if unmapped and data != ALONE:
+        takes = "a mapping to cores" if priced.mapping is None else "a run on cores that hold it"
+        said.append(f"not counted, since it takes {takes}: {', '.join(unmapped)}")
+    said += notes_of_mapping(chip, question.where, priced)
     return tuple(said)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hwmodels import registry
 from hwmodels.model import HardwareModel
+from hwmodels.toml_lines import line_of, lines_of
 from passes.manager import make
 from spikec.errors import HardwareFileError, UnknownName, UsageError
 
@@ -48,7 +49,9 @@ def check(path: Path) -> HardwareModel:
         try:
             make(entry)
         except (UnknownName, UsageError) as error:
-            raise HardwareFileError(str(error), where=f"{path}, key pipeline.{place}") from error
+            line = line_of(lines_of(path.read_text("utf-8")), ("pipeline", place))
+            where = f"{path}, {f'line {line}, ' if line else ''}key pipeline.{place}"
+            raise HardwareFileError(str(error), where=where) from error
     return model
 
 

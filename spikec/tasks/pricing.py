@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hwmodels.cores_model import Cored
 from hwmodels.model import HardwareModel, Pipeline
 from hwmodels.policies import pipeline_for
 from hwmodels.totals import total_energy_pj
 from passes.manager import run as run_passes
-from spikec.cost import Activity, Cost, Counts, Policy, Probe, Rates
+from spikec.cost import Activity, Cost, Counts, Partition, Policy, Probe, Rates
+from spikec.cost import Mapping as Placement
 from spikec.ir.graph import Graph
 from spikec.ir.types import Timing
 from spikec.run.inputs import only_input
@@ -40,6 +44,7 @@ class Priced:
         costs: one a node, in the graph's order.
         activity: the counts or rates that were priced.
         outputs: of the run, by value, [samples, ...]; empty where rates were given.
+        mapping: the key of that name in a report; None where none was asked for, or the chip has no cores.
     """
 
     graph: Graph
@@ -47,6 +52,7 @@ class Priced:
     costs: tuple[Cost, ...]
     activity: Activity
     outputs: Mapping[str, NDArray[np.float64]]
+    mapping: Mapping[str, Any] | None = None  # Any: JSON
 
     @property
     def samples(self) -> int:
@@ -62,6 +68,17 @@ class Priced:
     def energy_pj(self) -> float:
         """pJ per inference."""
         return total_energy_pj(self.costs, self.samples)
+
+
+@dataclass(frozen=True)
+class Where:
+    """That cores are wanted, and where they stand.
+
+    Args:
+        places: a file that gives the place of each core; found for the traffic counted unless given.
+    """
+
+    places: Path | None = None
 
 
 @contextmanager
@@ -90,6 +107,7 @@ def price(
     hardware: HardwareModel,
     policy: Policy,
     pipeline: Pipeline | None = None,
+    where: Where | None = None,
 ) -> Priced:
     """What `graph` costs on `inputs`, counted by the canonical evaluation.
 
@@ -100,44 +118,80 @@ def price(
         hardware: the chip.
         policy: how operations are counted.
         pipeline: in place of the chip's own, where a preset says so.
+        where: that the network is mapped to the chip's cores.
 
     Raises:
         DataError: the samples do not fit the graph's input.
     """
     priced, applied = legal(graph, hardware, policy, pipeline)
-    probes = hardware.probes(priced, policy, hardware.plan(priced, policy))
+    partition = hardware.plan(priced, policy) if where is not None else None
+    probes = hardware.probes(priced, policy, partition)
     with one_thread():
         runs = [
             Interpreter(torch.float32).run_and_count(priced, feed(graph, inputs[at : at + BATCH]), probes, steps)
             for at in range(0, max(len(inputs), 1), BATCH)
         ]
     outputs = {name: np.concatenate([run[0][name].double().numpy() for run in runs]) for name in priced.outputs}
-    return _priced(priced, applied, joined(probes, [run[1] for run in runs]), hardware, policy, outputs)
+    counts = joined(probes, [run[1] for run in runs])
+    mapping = _mapping(hardware, partition, counts, where)
+    costs = hardware.price(priced, counts, policy, mapping)
+    facts = _facts(hardware, partition, policy, mapping, counts, costs)
+    return Priced(priced, applied, costs, counts, outputs, facts)
 
 
 def price_counts(
-    graph: Graph, counts: Counts, hardware: HardwareModel, policy: Policy, pipeline: Pipeline | None = None
+    graph: Graph,
+    counts: Counts,
+    hardware: HardwareModel,
+    policy: Policy,
+    pipeline: Pipeline | None = None,
+    where: Where | None = None,
 ) -> Priced:
-    """What `graph` costs at counts that were taken before.
+    """What `graph` costs at counts that were taken before; unless they say what cores do, a mapping tells of no run.
 
     Raises:
         DataError: they answer other questions than this chip and policy ask.
     """
     priced, applied = legal(graph, hardware, policy, pipeline)
-    return _priced(priced, applied, counts, hardware, policy, {})
+    partition = hardware.plan(priced, policy) if where is not None else None
+    of_cores = partition is not None and counts.answers_all(hardware.probes(priced, policy, partition))
+    run = counts if of_cores else None
+    mapping = _mapping(hardware, partition, run, where)
+    costs = hardware.price(priced, counts, policy, mapping if of_cores else None)
+    return Priced(priced, applied, costs, counts, {}, _facts(hardware, partition, policy, mapping, run, costs))
 
 
-def _priced(
-    graph: Graph,
-    applied: tuple[str, ...],
-    counts: Counts,
+def _mapping(
+    hardware: HardwareModel, partition: Partition | None, counts: Counts | None, where: Where | None
+) -> Placement | None:
+    """The partition at given places, or at those that the chip finds for counts; None where a layer does not fit."""
+    if partition is None or where is None:
+        return None
+    if where.places is not None and isinstance(hardware, Cored):
+        return hardware.read_mapping(partition, where.places)
+    return hardware.place(partition, counts) if counts is not None else None
+
+
+def _facts(
     hardware: HardwareModel,
+    partition: Partition | None,
     policy: Policy,
-    outputs: Mapping[str, NDArray[np.float64]],
-) -> Priced:
-    mapping = hardware.place(hardware.plan(graph, policy), counts)
-    costs = hardware.price(graph, counts, policy, mapping)
-    return Priced(graph, applied, costs, counts, outputs)
+    mapping: Placement | None = None,
+    activity: Activity | None = None,
+    costs: tuple[Cost, ...] = (),
+) -> Mapping[str, Any] | None:  # Any: JSON
+    if partition is None or not isinstance(hardware, Cored):
+        return None
+    return hardware.describe(partition, policy, mapping, activity, costs)
+
+
+def mapped(
+    graph: Graph, hardware: HardwareModel, policy: Policy, pipeline: Pipeline | None, where: Where
+) -> tuple[Graph, tuple[str, ...], Mapping[str, Any] | None]:  # Any: JSON
+    """The graph as the chip would run it, the passes that changed it, and its cores, without a run."""
+    priced, applied = legal(graph, hardware, policy, pipeline)
+    partition = hardware.plan(priced, policy)
+    return priced, applied, _facts(hardware, partition, policy, _mapping(hardware, partition, None, where))
 
 
 def joined(probes: Sequence[Probe], parts: Sequence[Counts]) -> Counts:
@@ -154,18 +208,24 @@ def joined(probes: Sequence[Probe], parts: Sequence[Counts]) -> Counts:
 
 
 def price_rates(
-    graph: Graph, rates: Rates, hardware: HardwareModel, policy: Policy, pipeline: Pipeline | None = None
+    graph: Graph,
+    rates: Rates,
+    hardware: HardwareModel,
+    policy: Policy,
+    pipeline: Pipeline | None = None,
+    where: Where | None = None,
 ) -> Priced:
-    """What `graph` costs at given rates, without running it.
+    """What `graph` costs at given rates, without running it; a mapping then tells of no run.
 
     Raises:
         DataError: a rate is missing, impossible, or names no operand.
         UsageError: the policy counts events.
     """
     priced, applied = legal(graph, hardware, policy, pipeline)
-    hardware.plan(priced, policy)
+    partition = hardware.plan(priced, policy) if where is not None else None
     costs = hardware.price(priced, rates, policy)
-    return Priced(priced, applied, costs, rates, {})
+    facts = _facts(hardware, partition, policy, _mapping(hardware, partition, None, where))
+    return Priced(priced, applied, costs, rates, {}, facts)
 
 
 def feed(graph: Graph, inputs: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:

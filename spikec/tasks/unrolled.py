@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hwmodels.dense import ann_energy_pj, ann_macs, unrolled
-from spikec.cost import Terms
+from hwmodels.dense import PricesAnn, ann_energy_pj, ann_macs, unrolled
+from hwmodels.model import HardwareModel
+from spikec.cost import Policy
 from spikec.ir.arithmetic import Mul
 from spikec.ir.graph import Graph
 from spikec.ir.neurons import Neuron, Threshold
@@ -19,17 +20,22 @@ LEFT_OUT = (
 LISTED = 3
 
 
-def ann_of(graph: Graph, priced: Priced, terms: Terms) -> dict[str, Any]:  # Any: JSON
+def ann_of(graph: Graph, priced: Priced, chip: HardwareModel, policy: Policy) -> dict[str, Any]:  # Any: JSON
     """The same-shape ANN beside a report, or why there is none.
 
     Args:
         graph: as it was read: passes may give each step a weight of its own.
         priced: the network and what it costs.
-        terms: the chip's prices.
+        chip: where it was priced.
+        policy: how.
     """
     if unrolled(graph):
         return {"energy_pj": None, "macs": None, "left_out": LEFT_OUT}
-    return {"energy_pj": ann_energy_pj(priced.graph, terms), "macs": ann_macs(priced.graph)}
+    if isinstance(chip, PricesAnn):
+        energy_pj = chip.ann_energy_pj(priced.graph, policy)
+    else:
+        energy_pj = ann_energy_pj(priced.graph, chip.prices(priced.graph, policy))
+    return {"energy_pj": energy_pj, "macs": ann_macs(priced.graph)}
 
 
 def written_out(priced: Priced) -> list[str]:

@@ -194,6 +194,8 @@ def test_a_plot_of_no_format_is_refused_before_anything_is_printed(run: Run, mod
         ),
         (("--policy", "neurobench", "--multibit", "ac"), "beside --policy neurobench, which is --domain observed"),
         (("--policy", "spikformer-paper", "--counting", "events", "--rate-of", "nonzero"), "beside --counting events"),
+        (("--policy", "spikingjelly", "--multibit", "ac"), "beside --policy spikingjelly, which is --counting spiking"),
+        (("--counting", "syops", "--first-layer", "per-step"), "--first-layer per-step beside --counting syops"),
     ],
 )
 def test_a_policy_option_without_effect_is_refused(
@@ -214,6 +216,9 @@ def test_a_policy_option_without_effect_is_refused(
         ("--counting", "rate", "--rate-of", "nonzero"),
         ("--counting", "rate", "--multibit", "mac"),
         ("--domain", "observed", "--multibit", "unit"),
+        ("--policy", "spikingjelly", "--first-layer", "per-step"),
+        ("--policy", "syops"),
+        ("--counting", "spikingjelly"),
     ],
 )
 def test_a_policy_that_says_what_it_does_is_taken(run, model: Path, words: tuple[str, ...]) -> None:

@@ -245,7 +245,8 @@ def write_chips(folder: Path) -> None:
 
 def read_chip(folder: Path) -> str:
     found = hardware.check(folder / "chip.toml")
-    return repr((found.name, found.pipeline, found.terms))
+    prices = getattr(found, "chip", found)  # a chip with cores holds them apart
+    return repr((found.name, found.pipeline, prices.terms, getattr(found, "table", None)))
 
 
 def write_spaces(folder: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 from spikec import errors
 from spikec.errors import (
     BudgetExceeded,
+    DoesNotFit,
+    FitRefused,
     ModelFileError,
     NoWinner,
     Offender,
@@ -97,7 +99,16 @@ def test_of_many_offenders_with_one_reason_the_first_are_listed():
 
 
 def test_the_answer_no_is_1_and_the_rest_is_2():
-    no = {TraceError, UnsupportedOp, VerificationFailed, BudgetExceeded, NoWinner, StateOverflow}
+    no = {
+        TraceError,
+        UnsupportedOp,
+        VerificationFailed,
+        DoesNotFit,
+        FitRefused,
+        BudgetExceeded,
+        NoWinner,
+        StateOverflow,
+    }
     assert {c for c in CLASSES if c.exit_code == 1} == no
     assert {c for c in CLASSES if c.exit_code == 2} == set(CLASSES) - no
 

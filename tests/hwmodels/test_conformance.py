@@ -1,165 +1,156 @@
-"""What every chip keeps to, whatever it prices."""
+"""What every chip keeps to, whatever it prices: `hwmodels.conformance` on random spikes."""
 
-import math
+from importlib.metadata import EntryPoint
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwmodels.counting import SYNAPTIC
+from hwmodels import conformance, registry
+from hwmodels.conformance import synaptic
+from hwmodels.conformance_networks import POLICIES, dense_network
+from hwmodels.model import ArithmeticModel
 from hwmodels.registry import load, names
 from hwmodels.totals import standard_error_pj, total_energy_pj
-from spikec.cost import Policy
-from spikec.errors import UnsupportedOp
-from spikec.ir.arithmetic import Add, MatMul, Mul
-from spikec.ir.builder import GraphBuilder
-from spikec.ir.linear import Conv2d, Linear
-from spikec.ir.neurons import LIF
-from spikec.ir.op import Op
-from spikec.ir.pools import MaxPool, Mean
-from spikec.ir.shapes import Reshape
-from spikec.ir.time import TimeMean
-from spikec.ir.types import SPIKE, TensorType
+from spikec.cost import Evidence, Policy, Term
 from spikec.run.interp import Interpreter
 
-STEPS = 2
-SHAPE = (2, 4, 4)
+COUNT = Interpreter(torch.float64).count
+MODELS = {name: load(name) for name in names()}
+FAST = ("45nm", "45nm-memory", "loihi1", "loihi1-sanafe", "loihi2", "spinnaker")
+"""One chip of every kind; the others differ by their numbers."""
 
 
-def network(*, bias):
-    """Every kind of node that spikes alone reach without a neuron, so that more spikes in are more everywhere."""
-    rng = np.random.default_rng(1)
-    builder = GraphBuilder(STEPS)
-    x, y = (builder.input(name, TensorType(SHAPE, SPIKE)) for name in "xy")
-    weights = {"weight": rng.integers(-1, 2, (3, 2, 3, 3)).astype(np.float64)}
-    if bias:
-        weights["bias"] = rng.normal(size=3)
-    conv = builder.add(Conv2d((2, 1), (1, 1)), x, scope="conv", weights=weights)
-    lif = builder.add(LIF(), conv, scope="lif", weights={"tau": 2.0, "v_threshold": 1.0})
-    a, b = (builder.add(Reshape((2, 16)), value) for value in (x, y))
-    scores = builder.add(MatMul(transpose_b=True), a, b, scope="scores")
-    product = builder.add(MatMul(transpose_a=True), scores, b, scope="product")
-    masked = builder.add(Mul(), a, b, scope="masked")
-    stream = builder.add(Add(), builder.add(MaxPool(), x), builder.add(MaxPool(), y), scope="stream")
-    linear = builder.add(Linear(), stream, scope="linear", weights={"weight": rng.normal(size=(3, 2))})
-    head = builder.add(TimeMean(), builder.add(Mean((1, 2)), x))
-    head = builder.add(Linear(), head, scope="head", weights={"weight": np.eye(2)})
-    return builder.graph(lif, product, masked, linear, head)
+def tiered(name, *more, **given):
+    return pytest.param(name, *more, marks=() if name in FAST else pytest.mark.full, **given)
 
 
-POLICIES = [
-    Policy(),
-    Policy(multibit="ac"),
-    Policy(multibit="mac", zero_weights="skip"),
-    Policy(domain="observed", attention="skip"),
-    Policy(counting="rate"),
-    Policy(counting="rate", rate_of="nonzero", multibit="mac", ssa="kv"),
-]
-SYNAPTIC_NODES = ("conv", "scores", "product", "masked", "linear", "head")
-
-chips = pytest.mark.parametrize("name", names())
-policies = pytest.mark.parametrize("policy", POLICIES, ids=range(len(POLICIES)))
-spikes = st.integers(0, 2**32 - 1).flatmap(lambda seed: st.floats(0, 1).map(lambda rate: (seed, rate)))
+chips = pytest.mark.parametrize("name", [tiered(name) for name in MODELS])
+taken = pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        tiered(name, policy, id=f"{name}-{number}")
+        for name, chip in MODELS.items()
+        for number, policy in enumerate(POLICIES)
+        if conformance.takes(chip, policy) is not None
+    ],
+)
+spikes = st.tuples(st.integers(0, 2**32 - 1), st.floats(0, 1))
 
 
-def draw(seed, rate, samples=3):
-    rng = np.random.default_rng(seed)
-    return {name: (rng.random((STEPS, samples, *SHAPE)) < rate).astype(np.float64) for name in "xy"}
-
-
-def price(name, data, policy, *, bias=False):
-    chip, graph = load(name), network(bias=bias)
-    partition = chip.plan(graph, policy)
-    counts = Interpreter(torch.float64).count(graph, data, chip.probes(graph, policy, partition))
-    return chip.price(graph, counts, policy, chip.place(partition, counts)), counts
-
-
-def synaptic(cost):
-    return sum(cost.counts.get(kind, 0) for kind in SYNAPTIC)
+@pytest.mark.parametrize("policy", POLICIES, ids=range(len(POLICIES)))
+@pytest.mark.parametrize("name", ["45nm", "45nm-fp16", "45nm-int8", "45nm-memory"])
+def test_what_prices_arithmetic_takes_every_policy_and_the_network_with_attention(name, policy):
+    assert conformance.takes(load(name), policy).text() == dense_network(bias=True).text()
 
 
 @chips
-@policies
-@settings(max_examples=5, deadline=None)
+def test_every_chip_takes_a_network_by_default(name):
+    assert conformance.takes(MODELS[name], Policy()) is not None
+
+
+@taken
+@settings(max_examples=2, deadline=None)
 @given(drawn=spikes)
 def test_energy_is_finite_not_negative_and_the_sum_of_its_terms(name, policy, drawn):
-    costs, counts = price(name, draw(*drawn), policy, bias=True)
-    assert [cost.node for cost in costs] == [node.name for node in network(bias=True).nodes]
-    for cost in costs:
-        assert all(math.isfinite(e) and e >= 0 for e in cost.energy_pj.values())
-        assert all(count >= 0 for count in cost.counts.values())
-        assert cost.per_sample_pj.shape == (counts.samples,)
-        assert math.fsum(cost.energy_pj.values()) == pytest.approx(float(cost.per_sample_pj.sum()))
-        assert cost.rate is None or cost.rate >= 0
-    total = math.fsum(math.fsum(cost.energy_pj.values()) for cost in costs) / counts.samples
-    assert total_energy_pj(costs, counts.samples) == pytest.approx(total)
-    assert standard_error_pj(costs) >= 0
+    conformance.check_energies(MODELS[name], policy, COUNT, drawn)
+    run = conformance.price(MODELS[name], policy, COUNT, drawn)
+    assert standard_error_pj(run.costs) >= 0
 
 
-@chips
-@policies
-@settings(max_examples=5, deadline=None)
+@taken
+@settings(max_examples=2, deadline=None)
 @given(drawn=spikes, more=spikes)
 def test_more_spikes_cost_no_less(name, policy, drawn, more):
-    few = draw(*drawn)
-    many = {key: np.maximum(value, draw(*more)[key]) for key, value in few.items()}
-    for less, greater in zip(*(price(name, data, policy)[0] for data in (few, many)), strict=True):
-        if less.op == "lif":  # a neuron may answer more drive with fewer spikes, by its negative weights
-            continue
-        assert synaptic(less) <= synaptic(greater) + 1e-9, less.node
-        if policy.domain == "observed":  # of Real values that all reach 1, that rule makes ACs again
-            continue
-        assert math.fsum(less.energy_pj.values()) <= math.fsum(greater.energy_pj.values()) + 1e-9, less.node
+    conformance.check_more_spikes(MODELS[name], policy, COUNT, drawn, more)
 
 
-@chips
-@policies
+@taken
 def test_without_spikes_there_is_no_synaptic_event(name, policy):
-    costs, _ = price(name, draw(0, 0.0), policy)
-    found = {cost.node: synaptic(cost) for cost in costs}
-    if policy.counting == "rate":
-        del found["head"]  # the formula takes a Real operand as always active
-    assert not any(found.values())
+    conformance.check_silence(MODELS[name], policy, COUNT)
 
 
-@chips
-@policies
+@taken
 def test_with_spikes_every_synaptic_node_has_events(name, policy):
-    costs, _ = price(name, draw(0, 0.5), policy)
-    found = {cost.node: synaptic(cost) for cost in costs}
-    left_out = {"scores", "product", "masked"} if policy.attention == "skip" else set()
-    assert {node for node, count in found.items() if count} == set(SYNAPTIC_NODES) - left_out
+    run = conformance.price(MODELS[name], policy, COUNT, (0, 0.5))
+    scopes = {cost.scope for cost in run.costs if synaptic(cost)}
+    assert conformance.with_events(run.graph, policy) <= scopes
+
+
+@taken
+def test_fewer_of_one_count_cost_no_more(name, policy):
+    conformance.check_each_count(MODELS[name], policy, COUNT, (0, 0.5))
+
+
+@taken
+def test_twice_the_steps_of_the_same_cost_twice_as_much(name, policy):
+    conformance.check_repeated(MODELS[name], policy, COUNT, (0, 0.5))
+
+
+@taken
+def test_prices_are_numbers_with_sources(name, policy):
+    conformance.check_prices(MODELS[name], policy)
+
+
+@taken
+def test_each_question_is_asked_once(name, policy):
+    conformance.check_questions(MODELS[name], policy)
 
 
 @chips
 def test_the_same_counts_price_the_same_to_the_last_bit(name):
-    first, again = (price(name, draw(0, 0.3), Policy())[0] for _ in range(2))
+    first, again = (conformance.price(MODELS[name], Policy(), COUNT, (0, 0.3)).costs for _ in range(2))
     assert total_energy_pj(first, 3) == total_energy_pj(again, 3) > 0
 
 
 @chips
-@policies
-def test_each_question_is_asked_once_and_all_are_used(name, policy):
-    chip, graph = load(name), network(bias=True)
-    keys = [probe.key for probe in chip.probes(graph, policy)]
-    assert len(keys) == len(set(keys))
-
-
-class Unheard(Op):
-    mnemonic = "unheard"
-
-    def infer(self, inputs, weights):
-        return (inputs[0],)
-
-
-@chips
 def test_an_op_without_a_rule_is_refused_by_name(name):
-    builder = GraphBuilder()
-    x = builder.input("x", TensorType((2,), SPIKE))
-    graph = builder.graph(builder.add(Unheard(), x, scope="blocks.0.odd"))
-    for ask in (load(name).plan, load(name).probes):
-        with pytest.raises(UnsupportedOp, match=r"unheard") as caught:
-            ask(graph, Policy())
-        assert caught.value.offenders[0].path == "blocks.0.odd"
+    conformance.check_unknown_ops(MODELS[name])
+
+
+PRICE = Term("ac", "ac", 1.0, evidence=Evidence.MEASURED, source="our bench")
+
+
+def of_another_package():
+    return ArithmeticModel("own", "28 nm", "", ("fold-batchnorm",), (PRICE,))
+
+
+def test_a_model_of_another_package_is_checked_whole(monkeypatch):
+    point = EntryPoint("own", f"{__name__}:of_another_package", registry.GROUP)
+    monkeypatch.setattr(EntryPoint, "load", lambda self: of_another_package)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "spikec.hardware" else [])
+    conformance.check_model(load("own"), COUNT)
+
+
+class Rising(ArithmeticModel):
+    """Broken on purpose: less activity costs more."""
+
+    def price(self, graph, activity, policy, mapping=None):
+        costs = super().price(graph, activity, policy, mapping)
+        events = sum(cost.counts.get("ac", 0) for cost in costs)
+        dearer = Term("ac", "ac", 1e12 / (1 + events) ** 2, source="none")
+        return ArithmeticModel(self.name, self.node, "", (), (dearer,)).price(graph, activity, policy)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (Rising("rising", "28 nm", "", (), (PRICE,)), "as counts in pJ"),
+        (ArithmeticModel("bare", "28 nm", "", (), (Term("ac", "ac", 1.0),)), "a source of ac"),
+        (ArithmeticModel("free", "28 nm", "", (), ()), "a price"),
+        (ArithmeticModel("back", "28 nm", "", (), (Term("ac", "ac", 1.0, low_pj=2.0, source="x"),)), "low <= price"),
+    ],
+    ids=["falls", "no source", "no price", "bounds"],
+)
+def test_what_is_broken_is_found(model, said):
+    with pytest.raises(AssertionError, match=said):
+        conformance.check_model(model, COUNT)
+
+
+@pytest.mark.parametrize(
+    ("check", "said"), [("check_each_count", "no more energy for fewer"), ("check_repeated", "linear in the steps")]
+)
+def test_each_check_finds_what_it_is_for(check, said):
+    with pytest.raises(AssertionError, match=said):
+        getattr(conformance, check)(Rising("rising", "28 nm", "", (), (PRICE,)), Policy(), COUNT, (0, 0.5))

@@ -123,7 +123,7 @@ BAD = {
     "unknown model": ('"arithmetic"', '"magic"', "model", "'arithmetic'"),
     "no source": ('source = "Horowitz', 'source = ""\nx = "', "terms.ac.energy.source", "at least 1 character"),
     "bound above the value": ("0.9\n", "0.9\nlow = 1.0\n", "terms.ac.energy", "low <= value <= high"),
-    "all-in beside another": ('"per-term"', '"all-in"', "the whole file", "an all-in price as the only term"),
+    "all-in beside another": ('"per-term"', '"all-in"', "terms.mac: 'mac'", "an all-in price as the only term"),
     "pass without a name": (
         '["fold-batchnorm"]',
         "[{ bits = 8 }]",

@@ -1,6 +1,9 @@
 """A report of a digits Spikformer as an estimate gives it, and a study beside it; no network is run."""
 
+import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,6 +175,45 @@ def small_report():
     totals = {**report.totals, "energy_pj_low": total, "energy_pj_high": 1.5 * total, "latency_ns": 12_500.0}
     policy = {**report.policy, "multibit": "mac"}
     return make_report(nodes.nodes, totals=totals, policy=policy)
+
+
+def mapping_facts():
+    """Two layers on five cores of two chips, 2 x 1 tiles of two cores each, with a run."""
+    return json.loads(Path(__file__).with_name("mapping.json").read_text("utf-8"))
+
+
+@pytest.fixture
+def mapped_report(small_report):
+    """The small report, mapped."""
+    return replace(small_report, mapping=mapping_facts())
+
+
+@pytest.fixture
+def unpriced_report(mapped_report):
+    """The same without data: no energies, no run, cores one after the other."""
+    facts = mapping_facts()
+    for key in ("core_energy_pj", "core_counts", "links", "latency"):
+        del facts[key]
+    facts["layers"] = [{**layer, "energy_pj": None} for layer in facts["layers"]]
+    facts["placement"] = {"method": "contiguous"}
+    bare = {"rate": None, "counts": {}, "energy_pj": None, "energy_pj_low": None, "energy_pj_high": None}
+    nodes = tuple({**node, **bare} for node in mapped_report.nodes)
+    totals = {**dict.fromkeys(mapped_report.totals), "counts": {}}
+    hardware = {**mapped_report.hardware, "evidence": None}
+    return replace(mapped_report, mapping=facts, nodes=nodes, totals=totals, hardware=hardware, left_out={})
+
+
+@pytest.fixture
+def misfit_report(unpriced_report):
+    """A layer of it fits nowhere: it has no places."""
+    facts = dict(unpriced_report.mapping)
+    del facts["places"], facts["board"], facts["placement"]
+    gone = {"cores": None, "binding_limit": "synapse_words", "utilisation": {}}
+    layers = [facts["layers"][0], {**facts["layers"][1], **gone}]
+    del layers[1]["first_core"], layers[1]["parts"]
+    misfit = {"scope": "blocks.0.attn.q_lif", "node": "q", "limit": "synapse_words", "needed": 65536}
+    misfit |= {"available": 12000, "mends": ["at most 900 inputs", "another chip: one of 65,536 synapse words"]}
+    return replace(unpriced_report, mapping={**facts, "fits": False, "layers": layers, "misfits": [misfit], "cores": 4})
 
 
 def genome(draw):

@@ -32,6 +32,13 @@ def test_by_hand(make_report):
     assert tie.rate == pytest.approx((4.6 * 110 - 46) / 0.9 / (4 * 100))
 
 
+def test_what_a_layer_pays_for_its_biases_does_not_follow_its_events(make_report):
+    paid = {"ac": 72.0, "read_bias": 10.0, "bias_add": 2.0}
+    nodes = [{"name": "b", "scope": "b", "op": "linear", "rate": 0.2, "counts": {"ac": 80}, "energy_pj": paid}]
+    tie = break_even(make_report(nodes, ann={"energy_pj": 460.0, "macs": 100}))
+    assert tie.rate == pytest.approx((460 - 12) / 0.9 / (4 * 100))
+
+
 @pytest.mark.parametrize("fixture", ["digits_report", "small_report"])
 def test_at_the_tie_both_spend_the_same(request, make_report, fixture):
     report = request.getfixturevalue(fixture)

@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from spikec.report.comparison import comparison_table
+from spikec.report.lines import broken_at_dots
 from spikec.report.nodes import node_rows
-from spikec.report.table import bar, broken_at_dots, estimate_table, print_estimate
+from spikec.report.table import bar, estimate_table, print_estimate
 from spikec.report.view import Refusal
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -48,8 +48,8 @@ def stream(rng):
 
 @pytest.mark.parametrize("keep", KEEPS, ids=lambda k: "+".join(sorted(k)) or "none")
 def test_of_an_integer_stream(keep, stream):
-    kinds = ("sum", "nonzero", "other", "max", "per-element")
-    probes = [Probe(("x",), kind, keep=keep) for kind in kinds]
+    kinds = ("sum", "nonzero", "other", "outside", "max", "per-element")
+    probes = [Probe(("x",), kind, keep=keep, levels=(0.0, 1.0, 7.0)) for kind in kinds]
     found = dict(zip(kinds, answers(probes, x=(STREAM, stream * 0.5, Timing.STEP)), strict=True))
     codes = np.abs(stream)
     flat = (T, B, -1)
@@ -58,6 +58,8 @@ def test_of_an_integer_stream(keep, stream):
     # of the value, not of the code: here only the codes -2, 0 and 2 stand for -1, 0 and 1
     other = ~np.isin(stream * 0.5, (-1.0, 0.0, 1.0))
     np.testing.assert_array_equal(found["other"], kept(other.reshape(flat).sum(2, keepdims=True), keep))
+    outside = ~np.isin(stream, (0, 2))  # -1 is none of them
+    np.testing.assert_array_equal(found["outside"], kept(outside.reshape(flat).sum(2, keepdims=True), keep))
     np.testing.assert_array_equal(found["max"], kept(codes.reshape(flat).max(2), keep, np.max))
     np.testing.assert_array_equal(found["per-element"], kept(codes, keep))
 
@@ -180,6 +182,8 @@ def test_the_key_says_the_whole_question():
         Probe(("x", "y"), "coincidence", transposed=(True, False)),
         Probe(("x", "y"), "coincidence", transposed=(False, True)),
         Probe(("y", "x"), "coincidence"),
+        Probe(("x",), "outside", levels=(0.0, 1.0)),
+        Probe(("x",), "outside", levels=(0.0, 2.0)),
     ]
     assert len({probe.key for probe in probes}) == len(probes)
     assert Probe(("x",), "sum", groups.copy()).key == probes[3].key

@@ -47,13 +47,16 @@ RUNNERS = {
 CASES = ("spikformer", "recurrent", "several", "quantised")
 TAKEN = [(name, case) for name, row in RUNNERS.items() for case in CASES if case == "quantised" or not row.whole]
 KEEPS = [frozenset(k) for r in range(3) for k in itertools.combinations(("sample", "step"), r)]
-ALONE = ("sum", "nonzero", "other", "max", "per-element")
+ALONE = ("sum", "nonzero", "other", "outside", "max", "per-element")
+LEVELS = (0.0, 2.0)
+INSIDE = {"nonzero": (0,), "other": (-1, 0, 1), "outside": LEVELS}
 PAIRS = ("overlap", "overlap-nonzero")
 PRODUCTS = ("coincidence", "coincidence-nonzero")
 
 
 def test_every_kind_of_probe_is_asked():
-    assert {*ALONE, *PAIRS, *PRODUCTS} == set(get_args(ProbeKind))
+    of_its_own = {"touched"}  # tests/run/test_touched.py, of every runner
+    assert {*ALONE, *PAIRS, *PRODUCTS} | of_its_own == set(get_args(ProbeKind))
 
 
 @pytest.fixture(params=TAKEN, ids=lambda taken: "-".join(taken))
@@ -129,7 +132,11 @@ def test_the_past_knows_no_future(taken, networks, rng):
 def probes_of(graph: Graph, rng) -> list[Probe]:
     """Every kind, on each value and on pairs of them, with and without groups, for all that can be kept."""
     keeps = itertools.cycle(KEEPS)
-    probes = [Probe((name,), kind, keep=next(keeps)) for name in graph.types for kind in ALONE]
+    probes = [
+        Probe((name,), kind, keep=KEEPS[(at + turn) % len(KEEPS)], levels=LEVELS if kind == "outside" else ())
+        for turn, name in enumerate(graph.types)
+        for at, kind in enumerate(ALONE)
+    ]
     for name, kind in graph.types.items():
         groups = rng.integers(0, 3, kind.shape)
         probes += [Probe((name,), measure, groups, keep=next(keeps)) for measure in ("sum", "nonzero", "other")]
@@ -162,8 +169,8 @@ def recount(probe, values, types):
             a, b = (np.swapaxes(x, -1, -2) if turned else x for x, turned in zip((n, m), probe.transposed, strict=True))
             n = (a @ b).reshape(*n.shape[:2], -1).sum(2, keepdims=True)
         return kept(n, probe.keep, np.sum)
-    if probe.kind in ("nonzero", "other"):
-        n = ((value != 0) if probe.kind == "nonzero" else ~np.isin(value, (-1, 0, 1))).astype(np.int64)
+    if probe.kind in INSIDE:
+        n = (~np.isin(value, INSIDE[probe.kind])).astype(np.int64)
     flat = n.reshape(*n.shape[:2], -1)
     if probe.kind == "max":
         return kept(flat.max(2), probe.keep, np.max)

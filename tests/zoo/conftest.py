@@ -29,7 +29,7 @@ def by_path(name: str, folder: Path = HERE) -> ModuleType:
 
 
 by_path("lava_integers", PASSES)
-for part in ("parts", "lively", "fixed", "priced"):  # which the others import
+for part in ("parts", "lively", "fixed", "priced", "jelly_counted"):  # which the others import
     by_path(part)
 
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from hwmodels.policies import POLICIES
 from passes.manager import PASSES
 from passes.quantize import Quantize
+from spikec.cost import Policy
 from spikec.frontend.tracer import traced
 from spikec.ir.types import Int, Role
 
@@ -141,6 +143,10 @@ def test_a_corner_of_a_padded_map_reaches_four_outputs(zoo):
 
 def test_every_field_and_every_named_policy_is_priced(zoo):
     names = [name for name, _, _ in zoo("priced").policies()]
-    assert len(names) == len(set(names)) == 3 * 20
+    values = {field: len(found) for field, found in Policy.choices().items()}
+    libraries = {"spikingjelly", "syops"}  # which have no other field
+    assert libraries < set(POLICIES)
+    own = 1 + len(POLICIES) - len(libraries)
+    assert len(names) == len(set(names)) == own * sum(values.values()) + len(libraries) * values["counting"]
     assert "spikformer-paper, ssa=qk" in names
     assert "neurobench, attention=count" in names

@@ -16,13 +16,17 @@ from spikingjelly.activation_based.model.parametric_lif_net import CIFAR10Net, D
 from spikingjelly.activation_based.model.qkformer import QKFormer, qkformer_10_384
 from spikingjelly.activation_based.model.spike_driven_transformer import SpikeDrivenTransformer
 from spikingjelly.activation_based.model.spikformer import Spikformer, spikformer_cifar10
+from spikingjelly.activation_based.op_counter import estimate_simple_energy
 from torch import Tensor, nn
 
 from hwmodels.counting import NEURONS
+from hwmodels.policies import preset
+from hwmodels.registry import load as load_hardware
 from spikec.cost import Report
 from spikec.frontend.tracer import STATEFUL, Layout, traced
 from spikec.ir.types import REAL, Domain, Int
 from spikec.model import Calibration, InputSpec, Model, load, save
+from spikec.run.interp import Interpreter
 from spikec.tasks import estimate
 
 EVENTS = Int(0, 1_000_000)
@@ -109,6 +113,26 @@ def test_narrow_ones_are_proven(name: str, prove: Callable[..., object]) -> None
     coarse = tuple(("lif", path) for path in narrow.coarse)
     assert proven.refused == ({"quantize, in bytes": coarse} if coarse else {})
     assert {path for rounded in proven.rounded for path in rounded.beyond} == set(narrow.beyond)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["CIFAR10Net", "Spikformer", "QKFormer", "MSResNet", "SpikeDrivenTransformer"])
+def test_the_policy_counts_them_as_spikingjelly_does(name: str, enliven: Callable[..., None]) -> None:
+    """ACs and MACs of all samples, exactly."""
+    narrow = NARROW[name]
+    torch.manual_seed(0)
+    network, x = narrow.make().eval(), torch.randn(2, 3, *narrow.shape) + 0.5
+    enliven(network, x, narrow.mean, 1.5, torch.Generator().manual_seed(0))
+    graph = traced(network, narrow.shape, layout="TBX", steps=2, domain=narrow.domain).graph
+    functional.reset_net(network)
+    theirs = estimate_simple_energy(network, x)
+    policy, chip = preset("spikingjelly").policy, load_hardware("45nm-spikingjelly")
+    counts = Interpreter(torch.float32).count(graph, {"input": x.numpy()}, chip.probes(graph, policy))
+    costs = chip.price(graph, counts, policy)
+    found = {kind: sum(cost.counts.get(kind, 0) for cost in costs) for kind in ("ac", "mac")}
+    assert found == {kind: theirs.counts[kind] for kind in found}
+    total = sum(energy for cost in costs for energy in cost.energy_pj.values())
+    assert total == pytest.approx(theirs.energy_total_pj, rel=1e-12)
 
 
 FULL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], Layout, int, int]] = {

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from hwmodels.mapping.cores import cores_of
 from hwmodels.mapping.layers import BlockDiagonalLayer, ConvLayer, DenseLayer, InputLayer, Layer
-from hwmodels.mapping.limits import LOIHI2_NEWER, LOIHI2_OLDER
-from hwmodels.mapping.loads import CoreLoad, LayerCores, Misfit, Resource, Tile, utilisation
+from hwmodels.mapping.loads import CoreLoad, LayerCores, Misfit, Resource, Tile, Use, uses_of
 from hwmodels.mapping.updates import SDNN_UPDATES, neuron_updates
+from hwmodels.registry import load
 from spikec.errors import UsageError
+
+LOIHI2_OLDER = load("loihi2-older").table.core_limits()
+LOIHI2_NEWER = load("loihi2").table.core_limits()
 
 
 def fits(layer: Layer, limits=LOIHI2_OLDER) -> LayerCores:
@@ -43,12 +46,12 @@ def test_every_neuron_has_one_core_and_no_core_is_overfull(layer, limits) -> Non
     grid = isinstance(layer, InputLayer | ConvLayer)
     assert found.neurons == (layer.width * layer.height * layer.channels if grid else layer.outputs)
     assert found.padded_slots >= found.neurons * layer.slots
-    for load in found.loads:
-        assert load.slots == load.neurons * layer.slots <= limits.neuron_slots
-        assert load.synapse_words + (load.axon_words or 0) <= limits.synapse_words
-        assert load.neurons <= found.first.neurons
+    for part in found.loads:
+        assert part.slots == part.neurons * layer.slots <= limits.neuron_slots
+        assert part.synapse_words + (part.axon_words or 0) <= limits.synapse_words
+        assert part.neurons <= found.first.neurons
     assert bool(found.binding) == (found.cores > 1)
-    assert 0 < max(utilisation(found, limits)[resource] for resource in ("neuron_slots", "synapse_words")) <= 1
+    assert 0 < max(uses_of(found, limits)[resource].share for resource in ("neuron_slots", "synapse_words")) <= 1
 
 
 def test_the_last_cores_hold_what_remains() -> None:
@@ -97,17 +100,17 @@ def test_the_limit_that_splits_a_layer_is_named(layer: Layer, binding: tuple[Res
 
 def test_the_share_of_each_resource() -> None:
     dense = fits(DenseLayer(100, 2560, 3))
-    assert utilisation(dense, LOIHI2_OLDER) == {
-        "neuron_slots": 9 / 4095,
-        "synapse_words": 7680 / 12_000,
-        "axon_words": 2560 / 16_000,
-        "total_words": (9 + 7680 + 2560) / 20_000,
+    assert uses_of(dense, LOIHI2_OLDER) == {
+        "neuron_slots": Use(9, 4095),
+        "synapse_words": Use(7680, 12_000),
+        "axon_words": Use(2560, 16_000),
+        "total_words": Use(9 + 7680 + 2560, 20_000),
     }
     conv = fits(ConvLayer(20, 2, 64, (3, 3), 64, 4))
-    assert utilisation(conv, LOIHI2_OLDER) == {
-        "neuron_slots": 2048 / 4095,
-        "synapse_words": 2880 / 12_000,
-        "total_words": (2048 + 2880) / 20_000,
+    assert uses_of(conv, LOIHI2_OLDER) == {
+        "neuron_slots": Use(2048, 4095),
+        "synapse_words": Use(2880, 12_000),
+        "total_words": Use(2048 + 2880, 20_000),
     }
 
 

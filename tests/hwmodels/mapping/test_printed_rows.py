@@ -10,8 +10,12 @@ import pytest
 
 from hwmodels.mapping.cores import cores_of
 from hwmodels.mapping.layers import BlockDiagonalLayer, ConvLayer, DenseLayer, InputLayer, Layer
-from hwmodels.mapping.limits import LOIHI2_NEWER, LOIHI2_OLDER, CoreLimits
+from hwmodels.mapping.limits import CoreLimits
 from hwmodels.mapping.loads import Attempt, LayerCores
+from hwmodels.registry import load
+
+LOIHI2_OLDER = load("loihi2-older").table.core_limits()
+LOIHI2_NEWER = load("loihi2").table.core_limits()
 
 INPUT = InputLayer(200, 66, 3)
 TILED = {  # layer: cores, columns of the tile, synapse words of a core

@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hwmodels.mapping.layers import ConvLayer, DenseLayer, InputLayer
-from hwmodels.mapping.limits import LOIHI2_NEWER
+from hwmodels.mapping.layers import ConvLayer, DenseLayer, Form, InputLayer
 from hwmodels.mapping.wiring import WiredLayer, wire
+from hwmodels.registry import load
 from spikec.errors import UnsupportedOp
 from spikec.ir.arithmetic import Add, MatMul, Scale
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.graph import Graph
 from spikec.ir.linear import BatchNorm, Conv1d, Conv2d, Linear
 from spikec.ir.neurons import LIF, MultiLevelSpike, Threshold
-from spikec.ir.pools import AvgPool, MaxPool, SumPool
+from spikec.ir.pools import AvgPool, MaxPool, Mean, SumPool
 from spikec.ir.shapes import Reshape
 from spikec.ir.time import Delay, Repeat, TimeMean
 from spikec.ir.types import REAL, SPIKE, IntFormat, TensorType, Timing, Weight
+
+FORM = Form(load("loihi2").table.encoding.weight_bits)
 
 
 class Network:
@@ -51,7 +53,7 @@ def codes(*shape: int, most: int = 127) -> Weight:
 
 
 def wired(graph: Graph) -> tuple[WiredLayer, ...]:
-    return wire(graph, LOIHI2_NEWER, "a chip")
+    return wire(graph, FORM, "a chip")
 
 
 def only(network: Network) -> WiredLayer:
@@ -135,7 +137,7 @@ def late(network: Network) -> None:
     [
         (one_axis, ConvLayer(34, 1, 8, (3, 1), 4, 8), "conv1d"),
         (tokens, ConvLayer(36, 1, 8, (1, 1), 4, 8), "36 places"),
-        (a_sum_of_spikes, ConvLayer(4, 4, 8, (3, 3), 8, 8), "skip"),
+        (a_sum_of_spikes, ConvLayer(4, 4, 8, (3, 3), 4, 8), "skip"),
         (late, ConvLayer(4, 4, 8, (3, 3), 4, 8), "delay"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -334,9 +336,29 @@ def test_a_pool_before_a_neuron_is_a_depthwise_convolution_of_ones(pool: SumPool
     assert [word in " ".join(found.extrapolated) for word in ("threshold", pool.mnemonic)] == [True, True]
 
 
-def test_a_pool_without_a_neuron_is_refused() -> None:
+def test_a_pool_without_a_neuron_is_part_of_the_weights_behind_it() -> None:
+    """A Loihi 1 sends no numbers: each spike goes straight to the sums that it ends in."""
     network = Network(4, 6, 6)
     network.add(SumPool(), scope="pool")
     network.weighted(Conv2d(), 8, 4, 3, 3, scope="conv")
     network.lif("q")
-    assert refused(network) == [("sum_pool", "pool")]
+    found = only(network)
+    assert (found.weighted, found.sources) == ("conv", ("x",))
+    assert [word in " ".join(found.extrapolated) for word in ("sum_pool", "axons of its own")] == [True, True]
+
+
+def test_a_mean_before_a_dense_layer_multiplies_its_axons() -> None:
+    network = Network(6, 4)
+    network.add(Mean((0,)), scope="mean")
+    network.weighted(Linear(), 3, 4, scope="fc")
+    network.lif("q")
+    assert only(network).layer == DenseLayer(3, 24, 8)
+
+
+def test_a_pool_behind_weights_is_refused_where_no_numbers_are_sent() -> None:
+    network = Network(4, 6, 6)
+    network.weighted(Conv2d(), 4, 4, 1, 1, scope="first")
+    network.add(SumPool(), scope="pool")
+    network.weighted(Conv2d(), 8, 4, 3, 3, scope="conv")
+    network.lif("q")
+    assert set(refused(network)) == {("conv2d", "first")}

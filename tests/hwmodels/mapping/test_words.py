@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from hwmodels.mapping.layers import BlockDiagonalLayer, ConvLayer, DenseLayer
-from hwmodels.mapping.limits import LOIHI2_OLDER
 from hwmodels.mapping.words import block_diagonal_words, conv_words, dense_words, weight_width
+from hwmodels.registry import load
+
+LOIHI2_OLDER = load("loihi2-older").table.core_limits()
 
 CONVS = {  # printed for PilotNet
     ConvLayer(99, 32, 24, (3, 3), 3, 5): 81,
@@ -55,11 +57,11 @@ def test_and_for_no_longer_one(header: int) -> None:
     [(0, 1), (1, 1), (2, 2), (3, 2), (4, 3), (20, 5), (63, 6), (64, 8), (127, 8), (-128, 8), (255, 8), (-256, 9)],
 )
 def test_the_width_holds_the_greatest_magnitude_and_7_becomes_8(greatest: int, width: int) -> None:
-    assert weight_width(np.array([[0, greatest], [0, 0]]), LOIHI2_OLDER) == width
+    assert weight_width(np.array([[0, greatest], [0, 0]]), LOIHI2_OLDER.weight_bits) == width
 
 
 def test_the_width_of_the_least_int8() -> None:
-    assert weight_width(np.array([-128, 1], dtype=np.int8), LOIHI2_OLDER) == 8
+    assert weight_width(np.array([-128, 1], dtype=np.int8), LOIHI2_OLDER.weight_bits) == 8
 
 
 def test_output_channels_stand_in_blocks_of_powers_of_two() -> None:

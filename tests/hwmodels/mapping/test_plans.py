@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from hwmodels.mapping.limits import LOIHI2_OLDER
 from hwmodels.mapping.loads import Misfit
-from hwmodels.mapping.table import CoreTable, table_of
+from hwmodels.mapping.plans import Plan, plan_of
+from hwmodels.registry import load
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.linear import Conv2d, Linear
 from spikec.ir.neurons import LIF
@@ -18,7 +20,7 @@ def codes(*shape: int) -> Weight:
     return Weight(np.ones(shape, dtype=np.int8), format=IntFormat(8))
 
 
-def table(channels: int, *, groups: int = 1, rows: int = 64, domain: Domain = SPIKE) -> CoreTable:
+def table(channels: int, *, groups: int = 1, rows: int = 64, domain: Domain = SPIKE) -> Plan:
     """A convolution to 8 channels and a dense layer on rows x 64 places of them."""
     builder = GraphBuilder()
     x = builder.input("x", TensorType((channels, rows, 64), domain))
@@ -29,7 +31,9 @@ def table(channels: int, *, groups: int = 1, rows: int = 64, domain: Domain = SP
 
     q = layer(Conv2d(padding=(1, 1), groups=groups), x, codes(8, channels // groups, 3, 3), "conv")
     flat = builder.add(Reshape((8 * rows * 64,)), q)
-    return table_of(builder.graph(layer(Linear(), flat, codes(2, 8 * rows * 64), "fc")), LOIHI2_OLDER, "a chip")
+    graph = builder.graph(layer(Linear(), flat, codes(2, 8 * rows * 64), "fc"))
+    chip = load("loihi2-older")
+    return plan_of(graph, chip.table, replace(chip.form, graded=False, host=False), "a chip")
 
 
 def test_a_layer_that_fits_nowhere_is_named_beside_those_that_fit() -> None:
@@ -39,7 +43,8 @@ def test_a_layer_that_fits_nowhere_is_named_beside_those_that_fit() -> None:
         ("fc.q", Misfit("synapse_words", 65536, 12000))
     ]
     assert (found.cores, found.chips) == (16, 1)
-    assert found.partition.cores == {"conv.q": 16, "fc.q": 0}
+    assert {row.wired.node: row.cores for row in found.rows} == {"conv.q": 16, "fc.q": 0}
+    assert set(found.core_of) == {"conv.q"}
 
 
 def test_more_cores_than_a_chip_has_are_several_chips_and_extrapolated() -> None:
