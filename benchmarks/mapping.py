@@ -1,7 +1,8 @@
 """Spikformer-4-384 (1.45 million neurons) on loihi2: partition, placement and run on cores, against forward passes.
 
-The forward pass is torch's own, of the network that was traced, one sample, T = 4. Mapping is what `estimate --map`
-does beside running the network: partition, the questions to the runner, placement and the run on cores.
+The forward pass is torch's own, of the network that is mapped, one sample, T = 4; its BatchNorm statistics are those
+of a few images, without which hardly a neuron fires and there is no traffic to place by. Mapping is what `estimate
+--map` does beside running the network: partition, the questions to the runner, placement and the run on cores.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ from pairs import line
 from hwmodels.registry import load
 from spikec.cost import Policy
 from spikec.run.interp import Interpreter
-from spikec.tasks.networks import network_of, new
+from spikec.snn.registry import network_config
+from spikec.snn.supernet import recalibrate
+from spikec.tasks.networks import graph_of, untrained
 from spikec.tasks.pricing import legal
 
 MOST_PASSES = 20
 MOST_MEMORY_GB = 2
+IMAGES = 8
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    model, chip, policy = new("spikformer-4-384", replay=False), load("loihi2"), Policy()
-    network = network_of(model)
-    image = torch.from_numpy(np.random.default_rng(0).random((1, 3, 32, 32), dtype=np.float32))
-    graph, _ = legal(model.graph, chip, policy)
+    network, chip, policy = untrained(network_config("spikformer-4-384"), 0), load("loihi2"), Policy()
+    images = torch.from_numpy(np.random.default_rng(0).random((IMAGES, 3, 32, 32), dtype=np.float32))
+    recalibrate(network, images)
+    image = images[:1]
+    graph, _ = legal(graph_of(network, replay=False)[0], chip, policy)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     @torch.no_grad()

@@ -13,6 +13,7 @@ from spikec.tasks.networks import network_of, new
 from spikec.tasks.pricing import legal
 
 MOST = 0.02
+TIMES = 20
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
@@ -31,4 +32,5 @@ if __name__ == "__main__":
         counts = Interpreter(torch.float32).count(graph, {"input": image.numpy()}, chip.probes(graph, policy))
         work = f"prices of spikformer-4-384's counts on {name}, T=4, 1 thread"
         bound = f"at most {MOST}"
-        print(line(work, lambda: chip.price(graph, counts, policy), forward, ("price", "torch forward"), bound))  # noqa: B023
+        names = ("price", "torch forward")
+        print(line(work, lambda: chip.price(graph, counts, policy), forward, names, bound, times=TIMES))  # noqa: B023

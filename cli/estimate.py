@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import click
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.console import Console
 from cli.budget_option import budget_option, check_budgets
 from cli.opened import max_bytes_option, opened
 from cli.policy_options import policy_of, policy_options
+from hwmodels.mapping.partition import Method
 from spikec.cost import Report
 from spikec.errors import UsageError
 from spikec.files import check_output, write_text
@@ -33,8 +35,16 @@ Answers = Sequence[Report | Refusal]
 HW = "Hardware model, by name or TOML file; repeat to compare."
 DATA = "Samples: digits, digits:SPLIT:test, npz:FILE with an array inputs.  [default: the calibration batch in MODEL]"
 KEEP = "Save MODEL there with the counts of the first --hw in place of a calibration batch."
-MAP = "Partition and place the network on the chip's cores; without data too, energies then null."
+MAP = (
+    "Partition and place the network on the chip's cores: how many, what binds them, traffic, latency, and energy with "
+    "messages and static power where the chip prices them; without data too, energies then null."
+)
 MAPPING = "Places of the cores: JSON, [chip, x, y, slot] a core, or a report that holds them; implies --map."
+PARTITION = (
+    "With --map, how neurons of dense layers are put on cores: by the chip's rule, or regrouped so that spikes reach "
+    "fewer of them, by moves and exchanges (connectivity) or by Mt-KaHyPar (pip install 'spikec[partition]'). "
+    "It gains where weights are zero, and takes --zero-weights skip.  [default: rule]"
+)
 PLOT = "Draw energy a node, and with --map the mesh of cores: PNG, SVG or PDF."
 RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counting rate."
 
@@ -48,6 +58,7 @@ RATES = "Published rates (JSON or CSV, by scope) in place of data; with --counti
 @click.option("--steps", type=int, metavar="T", help="Time steps.  [default: the model's own]")
 @policy_options
 @click.option("--map", "map_it", is_flag=True, help=MAP)
+@click.option("--partition", type=click.Choice(get_args(Method)), help=PARTITION)
 @click.option("--mapping", "places", type=click.Path(path_type=Path), metavar="FILE", help=MAPPING)
 @budget_option
 @click.option(
@@ -70,6 +81,7 @@ def estimate(
     rates: Path | None,
     steps: int | None,
     map_it: bool,
+    partition: Method | None,
     places: Path | None,
     policy_name: str | None,
     budgets: Sequence[Budget],
@@ -94,6 +106,7 @@ def estimate(
       spikec estimate winner.pt --budget "energy_mj<=0.5" --budget "ac<2e6"
       spikec estimate net.pt --policy spikformer-paper --rates rates.csv
       spikec estimate net.nir --hw mine.toml --map --plot cores.png
+      spikec estimate net.nir --hw loihi1 --map --partition connectivity --zero-weights skip
     """
     _check(form, hardware, plot, (out, plot, keep_counts), force)
     if rates is not None and keep_counts is not None:
@@ -101,7 +114,10 @@ def estimate(
     if places is not None and len(hardware) > 1:
         raise UsageError(f"--mapping with {len(hardware)} chips", expected="one, whose cores it places")
     policy = policy_of(policy_name, fields)
-    where = Where(places) if map_it or places is not None else None
+    mapped = map_it or places is not None
+    if partition is not None and not mapped:
+        raise UsageError(f"--partition {partition} without --map: nothing is put on cores", mend="--map beside it")
+    where = Where(places, partition or "rule") if mapped else None
     question = Question(policy.policy, policy.pipeline, policy_name or "", data, samples, rates, steps, where)
     loaded = opened(model, Reading(max_bytes=max_bytes))
     answers = run(loaded, hardware, question)

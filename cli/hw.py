@@ -32,7 +32,10 @@ hw.add_command(fit)
 
 @hw.command("list")
 def list_() -> None:
-    """The hardware that --hw takes by name: name, process node, passes, hash of its file."""
+    """The hardware that --hw takes by name: name, process node, passes, hash of its file.
+
+    What each one is, and each price with its source, is in its file: spikec hw show NAME.
+    """
     rows = [("name", "node", "passes", "sha256")]
     rows += [(m.name, m.node, _pipeline(m.pipeline), m.sha256[:12]) for m in hardware.catalogue()]
     click.echo(columns(rows), nl=False)
@@ -41,7 +44,7 @@ def list_() -> None:
 @hw.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """The file of NAME: the form of a file of your own."""
+    """The file of NAME: each price with its source, and the form of a file of your own."""
     shown = hardware.show(name)
     click.echo(f"{shown.path or 'from another package'}, sha256 {shown.model.sha256}", err=True)
     if shown.path is None:
@@ -55,8 +58,8 @@ def show(name: str) -> None:
 def check(file: Path) -> None:
     """Check that FILE keeps to the schema, that its units are known and its passes exist.
 
-    Exit code 2 where it does not, with every key that breaks it. A name that is also that of a chip that comes along
-    is good, with a note.
+    Exit code 2 where it does not, with the keys that break it. Where another chip that comes along has its name, it is
+    good, with a note.
     """
     model = hardware.check(file)
     click.echo(f"good: {model.name}, {model.node}, passes {_pipeline(model.pipeline)}, sha256 {model.sha256}")

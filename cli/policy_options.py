@@ -22,6 +22,7 @@ FIELDS = {
     "ssa": "Order of attention's products: as traced, (q k^T) v, or q (k^T v).",
     "bias": "State bias additions apart, or count them as operations.",
     "rate_of": "With --counting rate alone: the mean value, or the share of inputs that are not zero.",
+    "rate_over": "With --counting rate alone: rates over all steps, or of each, of which products take the smaller.",
     "domain": "AC or MAC by inferred domain, or by the values observed (NeuroBench's rule).",
     "attention": "Products of attention: counted, left out, or (on chips that take spikes) as coincidence neurons.",
     "memory": "How memories are priced where public implementations differ; of chips of model memory alone.",
@@ -62,6 +63,7 @@ IDLE = (
         if field != "counting"
     ),
     Idle("rate_of", ("nonzero",), "counting", "events", "--counting rate, or leave it out"),
+    Idle("rate_over", ("step",), "counting", "events", "--counting rate, or leave it out"),
     Idle("multibit", ("ac", "mac"), "domain", "observed", "--domain inferred, or leave it out"),
     Idle("multibit", ("ac",), "counting", "rate", "--rate-of nonzero, which under rates says what a value n counts"),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,9 +11,10 @@ import numpy as np
 
 from hwmodels.cores_schema import CoresTable
 from hwmodels.counting import PerSample
-from hwmodels.mapping.activity import CoreQuestions
+from hwmodels.mapping.activity import questions_of
 from hwmodels.mapping.facts import layer_energy_pj, place_facts, plan_facts, run_facts
 from hwmodels.mapping.layers import Form
+from hwmodels.mapping.partition import Method, partitioned
 from hwmodels.mapping.placed import Placed, placed_for, read_places
 from hwmodels.mapping.plans import Plan, plan_of
 from hwmodels.mapping.runs import CoreRun
@@ -44,6 +44,10 @@ def form_of(table: CoresTable, real_input: str, attention: str) -> Form:
 class Cored(Protocol):
     """What a chip with cores answers beside `hwmodels.model.HardwareModel`."""
 
+    def partitioned(self, method: Method) -> HardwareModel:
+        """The same chip, whose plans have the neurons of dense layers regrouped by this method."""
+        ...
+
     def read_mapping(self, partition: Partition, path: Path) -> Mapping | None:
         """The partition at the places that a file gives; None where a layer does not fit.
 
@@ -72,11 +76,13 @@ class CoresModel:
         chip: what its operations cost.
         table: its cores.
         form: what they take.
+        method: how neurons of dense layers are put on cores: by the chip's rule, or regrouped.
     """
 
     chip: HardwareModel
     table: CoresTable
     form: Form
+    method: Method = "rule"
 
     @property
     def name(self) -> str:
@@ -107,18 +113,33 @@ class CoresModel:
         """See `HardwareModel`."""
         return self.chip.assumptions(graph, policy)
 
+    def partitioned(self, method: Method) -> CoresModel:
+        """See `Cored`."""
+        return replace(self, method=method)
+
     def plan(self, graph: Graph, policy: Policy) -> Partition | None:
-        """See `HardwareModel`."""
+        """See `HardwareModel`.
+
+        Raises:
+            UsageError: neurons are to be regrouped, and a weight of zero is a synapse.
+        """
+        if self.method != "rule" and policy.zero_weights != "skip":
+            raise UsageError(
+                f"--partition {self.method} beside --zero-weights {policy.zero_weights}: a weight of zero is a synapse "
+                "then, and each source reaches every core of a dense layer, whichever neurons stand there",
+                mend="--zero-weights skip",
+            )
         self.chip.plan(graph, policy)
         form = replace(self.form, products="coincidence") if policy.attention == "coincidence" else self.form
-        return plan_of(graph, self.table, form, self.name, skip_zeros=policy.zero_weights == "skip")
+        found = plan_of(graph, self.table, form, self.name, skip_zeros=policy.zero_weights == "skip")
+        return partitioned(found, self.method)
 
     def probes(self, graph: Graph, policy: Policy, partition: Partition | None = None) -> tuple[Probe, ...]:
         """See `HardwareModel`."""
         asked = self.chip.probes(graph, policy)
         if partition is None:
             return asked
-        found = {probe.key: probe for probe in (*asked, *_questions(_plan(partition)).probes)}
+        found = {probe.key: probe for probe in (*asked, *questions_of(_plan(partition)).probes)}
         return tuple(found.values())
 
     def place(self, partition: Partition | None, counts: Counts) -> Mapping | None:
@@ -172,11 +193,6 @@ class CoresModel:
         for row, energy_pj in zip(facts["layers"], by_layer, strict=True):
             row["energy_pj"] = energy_pj / activity.samples
         return {**facts, **run_facts(plan, placed.on, run, costs, terms, activity.samples)}
-
-
-@lru_cache(maxsize=4)
-def _questions(plan: Plan) -> CoreQuestions:
-    return CoreQuestions(plan)
 
 
 def _plan(partition: Partition) -> Plan:
@@ -233,7 +249,9 @@ def _static(run: CoreRun, plan: Plan, terms: Terms, samples: int) -> tuple[Cost,
     """Static power over the run's time, on all its chips, as a row that is no node; none where either is not known."""
     if run.step_ns is None or all(term.count != STATIC for term in terms):
         return ()
-    return (_with(_row("static power", "static", samples), {STATIC: run.step_ns.sum(1) * plan.chips}, terms),)
+    # A row is called by its scope: without one it would be %static power.
+    row = replace(_row("static power", "static", samples), scope="static power")
+    return (_with(row, {STATIC: run.step_ns.sum(1) * plan.chips}, terms),)
 
 
 def _row(name: str, op: str, samples: int) -> Cost:

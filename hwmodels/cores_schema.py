@@ -14,6 +14,8 @@ Count = Annotated[int, Field(ge=1)]
 Evidence = Literal["assumed", "derived", "simulated", "measured"]
 Rule = Literal["contiguous", "tiles"]
 LatencyRule = Literal["slowest", "simple"]
+MOST_CORES = 2**20
+"""Cores that a chip may have: a check of plausibility, since each of its links is laid out."""
 NANOSECONDS: dict[str, float] = {"ns": 1.0, "us": 1e3, "ms": 1e6}
 
 
@@ -34,6 +36,14 @@ class MeshTable(_Sourced):
     columns: Count
     rows: Count
     cores_a_tile: Count
+
+    @model_validator(mode="after")
+    def _plausible(self) -> MeshTable:
+        cores = self.columns * self.rows * self.cores_a_tile
+        if cores > MOST_CORES:
+            words = f"at most {MOST_CORES} cores a chip, found {cores}"
+            raise PydanticCustomError("mesh", "{words}", {"words": words})
+        return self
 
 
 class LimitTable(_Sourced):

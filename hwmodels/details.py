@@ -33,19 +33,22 @@ def counts_of(
 ) -> dict[str, PerSample]:
     """The counts of a node in detail, [samples] each, in the place of those that they part.
 
-    Of rates no membrane is known: every neuron is then taken as updated.
+    Of rates no membrane is known: every neuron is then taken as updated. Coincidence neurons keep none: those that a
+    spike reaches are.
     """
     found = dict(counted)
     if "ac" in found:
         found[synapse_kind(graph, node, policy)] = found.pop("ac")
+    if ACTIVE in found:
+        active = found.pop(ACTIVE)
+        everyone = active + found.pop(INACTIVE)
+        found |= {ACCESS: everyone, UPDATE: everyone if type(node.op) in UPDATED else active}
     if type(node.op) in UPDATED:
-        everyone = found.pop(ACTIVE) + found.pop(INACTIVE)
-        found |= {ACCESS: everyone, UPDATE: everyone}
         probe = touched(graph, node, skip_zeros=policy.zero_weights == "skip")
         if probe is not None and isinstance(activity, Counts) and policy.counting == "events":
             found[UPDATE] = activity.of(probe).sum(-1)
-        if "spike" in found:
-            found[SPIKE] = found.pop("spike")
+    if ACCESS in found and "spike" in found:
+        found[SPIKE] = found.pop("spike")
     return found
 
 

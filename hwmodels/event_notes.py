@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hwmodels.counting import PRODUCTS, WEIGHTED, Operand, operand_of
+from hwmodels.details import UPDATE
 from hwmodels.host import host_nodes, read_out
 from hwmodels.spike_tally import ACTIVE, INACTIVE, SpikeTally
 from spikec.cost import Policy, Terms
@@ -78,7 +79,15 @@ def _past_weights(graph: Graph, policy: Policy, tally: SpikeTally) -> Iterator[s
 
 
 def _updates(policy: Policy, terms: Terms) -> Iterator[str]:
-    split = {term.count for term in terms} & {ACTIVE, INACTIVE}
+    counted = {term.count for term in terms}
+    split = counted & {ACTIVE, INACTIVE}
+    if UPDATE in counted and policy.counting != "events":
+        yield "rates do not say which neurons are touched: every one is taken as updated, and the bounds hold for none"
+    elif UPDATE in counted:
+        yield (
+            "a neuron is updated where its membrane was not zero after the step before, where any spike reaches it, by "
+            "a weight of zero too, or where it has a bias"
+        )
     if split and policy.counting != "events":
         yield (
             "rates do not say at which steps a neuron has a drive: every update is taken as active, and the bounds "

@@ -155,9 +155,12 @@ def check_policy(policy: Policy, chip: str) -> None:
 
 def _with_any_activity(cost: Cost, terms: Terms) -> Cost:
     """A cost of rates, with bounds that hold whichever of the neuron's updates are active."""
-    if ACTIVE not in cost.counts:
+    if ACTIVE in cost.counts:
+        calm = {**cost.counts, ACTIVE: 0, INACTIVE: cost.counts[ACTIVE]}
+    elif details.UPDATE in cost.counts:
+        calm = {**cost.counts, details.UPDATE: cost.counts.get(details.SPIKE, 0)}
+    else:
         return cost
-    calm = {**cost.counts, ACTIVE: 0, INACTIVE: cost.counts[ACTIVE]}
     point, other = (math.fsum(charge(counts, terms).values()) for counts in (cost.counts, calm))
     low, high = bounds(calm, terms)
     least = min(other if low is None else low, point if cost.low_pj is None else cost.low_pj)

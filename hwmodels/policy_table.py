@@ -46,6 +46,10 @@ VALUES: dict[str, dict[str, str]] = {
         "mean": "a rate is the mean |n|, so that a value n counts n times",
         "nonzero": "a rate is the fraction of nonzero values",
     },
+    "rate_over": {
+        "inference": "a rate is over all steps together",
+        "step": "a rate is of each step, so that the smaller of two may be another at another step; not of given rates",
+    },
     "domain": {
         "inferred": "AC or MAC follows from the type of the operand",
         "observed": "NeuroBench's rule: every nonzero counts, as MAC where any value of the operand in the whole run "

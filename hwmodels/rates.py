@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from hwmodels.counting import (
 )
 from hwmodels.dense import dense_macs
 from hwmodels.events import mean_rate, places_of, rated_values, total_of
-from spikec.cost import Activity, Counts, Policy, Probe, Rates
+from spikec.cost import Activity, Policy, Probe, ProbeKind, Rates
 from spikec.errors import DataError, UsageError
 from spikec.ir.graph import Graph, Node
 from spikec.ir.integrators import Integrator
@@ -32,14 +33,16 @@ from spikec.ir.neurons import Neuron
 from spikec.ir.time import Delay, Repeat, TimeLast, TimeMean, TimeSum
 from spikec.ir.types import Domain, Int
 
+EACH_STEP: frozenset[Literal["sample", "step"]] = frozenset({"sample", "step"})
 _TOUCHES_TIME = (Neuron, Integrator, Delay, TimeLast, TimeMean, TimeSum)
 
 
 class RateTally:
     """Counts SOP = rate * T * dense operations of a graph under a policy.
 
-    The rate is the operand's mean |n| (or its nonzero fraction, `rate_of`) over elements, steps and samples; of two
-    spike operands the smaller one, of one spike operand its own; a Real operand is always active. Sources: eq. 3 of
+    The rate is the operand's mean |n| (or its nonzero fraction, `rate_of`) over elements and samples, and over all
+    steps or each by itself (`rate_over`, which matters where the smaller of two rates is another at another step); of
+    two spike operands the smaller one, of one spike operand its own; a Real operand is always active. Sources: eq. 3 of
     Auto-Spikformer; for attention in K^T V order, T H N d^2 (min(fr_k, fr_v) + fr_q), Spikingformer's script.
     """
 
@@ -80,9 +83,7 @@ class RateTally:
             beside = ASIDES[type(node.op)]
             assert beside is not None
             operations += beside.number(self._graph, node)
-        rates = [self._rates(ref, activity) for ref in product.operands]
-        # The smaller of two rates is chosen on all samples together, as the formula's sources do.
-        rate = min(rates, key=lambda r: float(r.mean())) if rates else np.ones(activity.samples)
+        rate = self._smaller([self._rates(ref, activity) for ref in product.operands], activity.samples)
         per_sample = operations * self.times(node, activity.steps) * rate
         return row_of(product.operand, self._policy.multibit).bills, per_sample
 
@@ -113,21 +114,33 @@ class RateTally:
 
     def _probe(self, ref: Ref) -> Probe:
         name, index = ref
-        return Probe((self._graph.node(name).inputs[index],), "sum" if self._policy.rate_of == "mean" else "nonzero")
+        kind: ProbeKind = "sum" if self._policy.rate_of == "mean" else "nonzero"
+        value = (self._graph.node(name).inputs[index],)
+        return Probe(value, kind, keep=EACH_STEP) if self._policy.rate_over == "step" else Probe(value, kind)
 
     def _rates(self, ref: Ref, activity: Activity) -> NDArray[np.float64]:
-        """[samples]: the rate of an operand."""
+        """[samples, 1 or steps]: the rate of an operand, over all steps or of each."""
         name, index = ref
         node = self._graph.node(name)
         if isinstance(activity, Rates):
-            return np.full(activity.samples, published(self._graph, node, index, activity))
-        return measured(activity, self._probe(ref), places_of(self._graph, node.inputs[index], activity.steps))
+            if self._policy.rate_over == "step":
+                raise UsageError("--rate-over step beside published rates, which are over all", mend="leave it out")
+            return np.full((activity.samples, 1), published(self._graph, node, index, activity))
+        events: NDArray[np.int64] = activity.of(self._probe(ref)).sum(-1)
+        if self._policy.rate_over == "step":
+            return events.astype(np.float64) / self._graph.types[node.inputs[index]].elements
+        return events.astype(np.float64)[:, None] / places_of(self._graph, node.inputs[index], activity.steps)
 
+    def _smaller(self, rates: list[NDArray[np.float64]], samples: int) -> NDArray[np.float64]:
+        """[samples]: the mean over steps of the operand's rate that is smaller there; 1 where there is no operand.
 
-def measured(counts: Counts, probe: Probe, places: int) -> NDArray[np.float64]:
-    """[samples]: the answer to a probe for each of `places` elements and steps."""
-    events: NDArray[np.int64] = counts.of(probe).sum(-1)
-    return events.astype(np.float64) / places
+        Which it is is chosen on all samples together, as the formula's sources do.
+        """
+        if not rates:
+            return np.ones(samples)
+        stacked = np.stack(rates)  # [operands, samples, steps]
+        chosen = stacked.mean(1).argmin(0)
+        return np.asarray(np.take_along_axis(stacked, chosen[None, None], axis=0)[0].mean(-1))
 
 
 def published(graph: Graph, node: Node, index: int, rates: Rates) -> float:

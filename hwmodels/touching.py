@@ -36,4 +36,4 @@ def touched(
     membrane = f"{neuron.name}.v"
     if membrane not in graph.types or not through:
         return None
-    return Probe((membrane, taken), "touched", groups, keep=keep, through=through, skip_zeros=skip_zeros)
+    return Probe((membrane, *taken), "touched", groups, keep=keep, through=through, skip_zeros=skip_zeros)

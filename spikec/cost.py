@@ -16,6 +16,8 @@ from typing import Any, Literal, Protocol, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from spikec.errors import UsageError
+
 SCHEMA_VERSION = 1
 
 Counting = Literal["events", "rate", "spikingjelly", "syops"]
@@ -25,6 +27,7 @@ FirstLayer = Literal["once", "per-step"]
 Ssa = Literal["graph", "qk", "kv"]
 Bias = Literal["apart", "in-ops"]
 RateOf = Literal["mean", "nonzero"]
+RateOver = Literal["inference", "step"]
 OperandDomain = Literal["inferred", "observed"]
 Attention = Literal["count", "skip", "coincidence"]
 MemoryReading = Literal["piecewise", "line"]
@@ -44,6 +47,7 @@ class Policy:
     ssa: Ssa = "graph"
     bias: Bias = "apart"
     rate_of: RateOf = "mean"
+    rate_over: RateOver = "inference"
     domain: OperandDomain = "inferred"
     attention: Attention = "count"
     memory: MemoryReading = "piecewise"
@@ -68,6 +72,10 @@ ProbeKind = Literal[
     "overlap-nonzero",
     "touched",
 ]
+UNGROUPED: frozenset[ProbeKind] = frozenset(
+    ("max", "per-element", "coincidence", "coincidence-nonzero", "overlap", "overlap-nonzero")
+)
+"""Kinds whose answer is one for the whole value or pair, or one an element."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +99,17 @@ class Probe:
 
     Args:
         values: a value's name, the two operands of a product (`coincidence`, `overlap`), or a neuron's membrane and
-            what the op before it takes (`touched`).
-        groups: int array of the value's shape that labels each element 0..G-1; the answer is then per group.
+            what the ops that drive it take (`touched`).
+        groups: int array of the value's shape that labels each element 0..G-1; the answer is then per group. Not of the
+            kinds in UNGROUPED.
         transposed: for a pair, whether a is held as [.., k, n] and b as [.., m, k].
         keep: axes that the answer keeps apart; a dropped `sample` axis has size 1.
         levels: the values that `outside` asks about.
         through: of `touched`, the nodes from what is taken to the neuron, which is none of them.
         skip_zeros: of `touched`, whether a weight of zero is no connection.
+
+    Raises:
+        UsageError: groups for a kind that has none.
     """
 
     values: tuple[str, ...]
@@ -108,6 +120,11 @@ class Probe:
     levels: tuple[float, ...] = ()
     through: tuple[str, ...] = ()
     skip_zeros: bool = False
+
+    def __post_init__(self) -> None:
+        if self.groups is not None and self.kind in UNGROUPED:
+            grouped = ", ".join(kind for kind in get_args(ProbeKind) if kind not in UNGROUPED)
+            raise UsageError(f"groups for a probe of kind '{self.kind}'", expected=f"none, or one of {grouped}")
 
     @cached_property
     def key(self) -> str:

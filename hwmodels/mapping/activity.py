@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -58,11 +59,52 @@ class CoreQuestions:
 
     def packets_of(self, sender: Sender, answer: Array) -> Array:
         """[..., P] packets over each pair, of answers [..., groups] to a sender's question."""
-        return _times(answer, self._incidence[sender.value])
+        return _times(answer, self.incidence[sender.value])
 
     @cached_property
-    def _incidence(self) -> dict[str, sparse.csr_array]:
+    def incidence(self) -> dict[str, sparse.csr_array]:
+        """By sender, [groups, P]: 1 for every pair over which an element of the group sends a packet."""
         return {sender.value: _pairs_of(self.pairs, sender) for sender in self.plan.senders}
+
+    @cached_property
+    def deeds(self) -> sparse.csr_array:
+        """[groups of all senders, C kinds + C + P]: what one spike is in events a core and kind, spikes, packets."""
+        cores, kinds, graph = self.plan.cores, len(SYNAPSE_KINDS), self.plan.graph
+        kind = {layer.wired.node: SYNAPSE_KINDS.index(kind_of(graph, layer)) for layer in self.plan.layers}
+        rows = [sparse.csr_array((0, cores * kinds + cores + len(self.pairs)), dtype=np.int64)]
+        for sender in self.plan.senders:
+            events = sparse.csr_array((len(sender.own), cores * kinds), dtype=np.int64)
+            for node, synapses in sender.synapses.items():
+                events = events + _spread(synapses, kinds, kind[node])
+            fires = sender.own[0] != HOST and sender.value not in self.plan.inputs
+            spikes = _indicator(sender.own, cores) if fires else sparse.csr_array((len(sender.own), cores), dtype=int)
+            rows.append(sparse.hstack([events, spikes, self.incidence[sender.value]], format="csr"))
+        return sparse.csr_array(sparse.vstack(rows, format="csr"))
+
+    @cached_property
+    def updates(self) -> sparse.csr_array:
+        """[cores of all layers, C]: 1 where a layer's core is that core."""
+        numbers = [layer.numbers for layer in self.plan.layers]
+        return _indicator(np.concatenate([np.zeros(0, dtype=np.int64), *numbers]), self.plan.cores)
+
+    @cached_property
+    def neurons(self) -> Array:
+        """[C] neurons that a core visits at every step."""
+        plan = self.plan
+        found = np.zeros(plan.cores, dtype=np.int64)
+        for layer in plan.layers:
+            found += np.bincount(layer.core_of, minlength=plan.cores)
+        for row, first in zip(plan.rows, plan.firsts, strict=True):
+            if row.wired.bank:
+                even, more = divmod(row.wired.bank, row.cores)
+                found[first : first + row.cores] = even + (np.arange(row.cores) < more)
+        return found
+
+
+@lru_cache(maxsize=4)
+def questions_of(plan: Plan) -> CoreQuestions:
+    """The questions about a plan; of the last few plans they are remembered."""
+    return CoreQuestions(plan)
 
 
 def _updated(graph: Graph, layer: PlacedLayer, rule: Literal["driven", "touched"]) -> Probe:
@@ -86,32 +128,19 @@ def activity_of(questions: CoreQuestions, counts: Counts, places: Places, sample
         places: where the cores stand.
         samples: which.
     """
-    plan, cores = questions.plan, questions.plan.cores
-    steps = counts.steps
-    number = len(range(*samples.indices(counts.samples)))
-    events = np.zeros((number, steps, cores, len(SYNAPSE_KINDS)), dtype=np.int64)
-    spikes = np.zeros((number, steps, cores), dtype=np.int64)
-    packets = np.zeros((number, steps, len(questions.pairs)), dtype=np.int64)
-    kinds = {layer.wired.node: SYNAPSE_KINDS.index(kind_of(plan.graph, layer)) for layer in plan.layers}
-    for sender, probe in questions.sent:
-        answer = _stepped(counts.of(probe)[samples], steps)
-        for node, synapses in sender.synapses.items():
-            events[..., kinds[node]] += _times(answer, synapses)
-        packets += questions.packets_of(sender, answer)
-        if sender.own[0] != HOST and sender.value not in plan.inputs:
-            spikes += _times(answer, _indicator(sender.own, cores))
-    updated = np.zeros((number, steps, cores), dtype=np.int64)
-    for layer, probe in questions.driven:
-        answer = _stepped(counts.of(probe)[samples], steps)
-        updated += _times(answer, _indicator(layer.numbers, cores))
-    neurons = np.zeros(cores, dtype=np.int64)
-    for layer in plan.layers:
-        neurons += np.bincount(layer.core_of, minlength=cores)
-    for row, first in zip(plan.rows, plan.firsts, strict=True):
-        if row.wired.bank:
-            even, more = divmod(row.wired.bank, row.cores)
-            neurons[first : first + row.cores] = even + (np.arange(row.cores) < more)
-    return CoreActivity(events, neurons, updated, spikes, questions.pairs, packets, places)
+    cores, kinds = questions.plan.cores, len(SYNAPSE_KINDS)
+    answers = _joined([probe for _, probe in questions.sent], counts, samples)
+    lead = answers.shape[:2]
+    events, spikes, packets = np.split(_times(answers, questions.deeds), [cores * kinds, cores * (kinds + 1)], axis=-1)
+    return CoreActivity(
+        events=events.reshape(*lead, cores, kinds),
+        neurons=questions.neurons,
+        updated=_times(_joined([probe for _, probe in questions.driven], counts, samples), questions.updates),
+        spikes=spikes,
+        pairs=questions.pairs,
+        packets=packets,
+        places=places,
+    )
 
 
 def kind_of(graph: Graph, layer: PlacedLayer) -> SynapseKind:
@@ -125,6 +154,12 @@ def kind_of(graph: Graph, layer: PlacedLayer) -> SynapseKind:
     if zeros and layer.skip_zeros:
         return "sparse"
     return "dense"
+
+
+def _joined(probes: Sequence[Probe], counts: Counts, samples: slice) -> Array:
+    """[samples, T, groups of all] the answers to questions, one behind the other."""
+    nothing = np.zeros((len(range(*samples.indices(counts.samples))), counts.steps, 0), dtype=np.int64)
+    return np.concatenate([nothing, *(_stepped(counts.of(probe)[samples], counts.steps) for probe in probes)], axis=-1)
 
 
 def _stepped(answer: Array, steps: int) -> Array:
@@ -159,6 +194,13 @@ def _pairs_of(pairs: Array, sender: Sender) -> sparse.csr_array:
     known = (pairs[:, 0] - OUTSIDE) * sender.cores + pairs[:, 1]
     at = np.searchsorted(known, _codes(sender, sender.cores))
     return sparse.csr_array((np.ones(at.size, dtype=np.int64), (reached.row, at)), shape=shape)
+
+
+def _spread(synapses: sparse.csr_array, kinds: int, kind: int) -> sparse.csr_array:
+    """[groups, cores] as [groups, cores * kinds], at one of the kinds."""
+    rows, cores = synapses.shape
+    entries = (synapses.data, synapses.indices.astype(np.int64) * kinds + kind, synapses.indptr)
+    return sparse.csr_array(entries, shape=(rows, cores * kinds))
 
 
 def _indicator(own: Array, cores: int) -> sparse.csr_array:

@@ -35,9 +35,8 @@ def boxes_of(graph: Graph, wired: WiredLayer, table: CoresTable, most_neurons: i
     """
     view = view_behind(graph, wired)
     sizes = [_sizes(n) for n in view.shape]
-    limits = limits_of(table)
-    if most_neurons is not None:
-        limits["neurons"] = min(limits["neurons"], most_neurons)
+    held = limits_of(table)
+    limits = held if most_neurons is None else {**held, "neurons": min(held["neurons"], most_neurons)}
     needs = _needs(graph, wired, view, sizes, table)
     fits = np.ones(tuple(len(s) for s in sizes), dtype=np.bool_)
     for resource, limit in limits.items():
@@ -52,9 +51,9 @@ def boxes_of(graph: Graph, wired: WiredLayer, table: CoresTable, most_neurons: i
     at = np.unravel_index(best, fits.shape)
     chosen = tuple(int(s[i]) for s, i in zip(sizes, at, strict=True))
     uses = {
-        resource: Use(int(np.broadcast_to(found, fits.shape)[at]), limits[resource])
+        resource: Use(int(np.broadcast_to(found, fits.shape)[at]), held[resource])
         for resource, found in needs.items()
-        if resource in limits
+        if resource in held
     }
     split = chunked(view, chosen)
     return Held(split, split.cores, binding_of(uses) if split.cores > 1 else (), uses)
@@ -118,7 +117,7 @@ def _needs(
         return found
     found["axons_in"] = _axons(graph, wired, view, sizes)
     if table.encoding is not None:
-        found["synapse_words"] = _words(wired.layer, _along(sizes, view.channels), table)
+        found["synapse_words"] = box_words(wired.layer, _along(sizes, view.channels), table)
     return found
 
 
@@ -130,11 +129,7 @@ def _axons(graph: Graph, wired: WiredLayer, view: View, sizes: Sequence[NDArray[
     driver = graph.node(wired.weighted or "")
     total = np.zeros((1,) * len(sizes), dtype=np.int64)
     for operand, value in enumerate(driver.inputs):
-        path = path_behind(graph, value)
-        if not set(path.ends) <= set(wired.sources):  # a pool that is no layer
-            path = path_behind(graph, value, across_pools=True)
-        together = summed(graph, path)
-        reached = np.full((1,) * len(sizes), together, dtype=np.int64)
+        reached = np.full((1,) * len(sizes), values_together(graph, wired, value), dtype=np.int64)
         whole = tuple(view.shape)
         for place, reach in enumerate(axes_of(graph, driver, operand, chunked(view, whole))):
             if reach.axis is None:
@@ -155,6 +150,14 @@ def _axons(graph: Graph, wired: WiredLayer, view: View, sizes: Sequence[NDArray[
     return total
 
 
+def values_together(graph: Graph, wired: WiredLayer, value: str) -> int:
+    """How many values that are sent come together in an element of an operand of what drives a layer."""
+    path = path_behind(graph, value)
+    if not set(path.ends) <= set(wired.sources):  # a pool that is no layer
+        path = path_behind(graph, value, across_pools=True)
+    return summed(graph, path)
+
+
 def _heard(graph: Graph, driver: Node, operand: int, place: int, split: Split) -> int:
     """The most coordinates of an operand's axis that reach one part of the result's."""
     reach = axes_of(graph, driver, operand, split)[place]
@@ -162,8 +165,11 @@ def _heard(graph: Graph, driver: Node, operand: int, place: int, split: Split) -
     return int(heard.max())
 
 
-def _words(layer: Layer, channels: NDArray[np.int64], table: CoresTable) -> Needs:
-    """Words of synapses: for each input axon, or each tap and input channel of a convolution, a run of its weights."""
+def box_words(layer: Layer, channels: NDArray[np.int64], table: CoresTable) -> Needs:
+    """Words of synapses of boxes with so many channels.
+
+    For each input axon, or each tap and input channel of a convolution, a run of its weights.
+    """
     encoding = table.encoding
     assert encoding is not None
     if isinstance(layer, InputLayer):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import csc_array
 
 from hwmodels.mapping.mesh import Distances, Places
 from spikec.errors import UsageError
@@ -86,25 +88,24 @@ class CoreActivity:
     @property
     def tiles(self) -> int:
         """Tiles on which these cores stand."""
-        places = self.places
-        return len(np.unique(np.stack([places.chip, places.x, places.y]), axis=1).T)
+        return self.places.tiles
+
+    @cached_property
+    def sent(self) -> Array:
+        """[S, T, C] packets that leave each core, those to itself and to others of its tile among them."""
+        inside = self.pairs[:, 0] != OUTSIDE
+        return _by_core(self.packets[..., inside], self.pairs[inside, 0], self.cores)
+
+    @cached_property
+    def received(self) -> Array:
+        """[S, T, C] packets that reach each core."""
+        return _by_core(self.packets, self.pairs[:, 1], self.cores)
 
 
 def update_bounds(activity: CoreActivity) -> tuple[CoreActivity, CoreActivity]:
     """The least and the most that can be updated where nobody tracked it: the neurons that fire, and all."""
     everyone = np.broadcast_to(activity.neurons, activity.spikes.shape)
     return replace(activity, updated=activity.spikes), replace(activity, updated=everyone)
-
-
-def sent(activity: CoreActivity) -> Array:
-    """[S, T, C] packets that leave each core, those to itself and to others of its tile among them."""
-    inside = activity.pairs[:, 0] != OUTSIDE
-    return _by_core(activity.packets[..., inside], activity.pairs[inside, 0], activity.cores)
-
-
-def received(activity: CoreActivity) -> Array:
-    """[S, T, C] packets that reach each core."""
-    return _by_core(activity.packets, activity.pairs[:, 1], activity.cores)
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ COUNTS: dict[str, CoreCount] = {
     "soma_access": CoreCount("neurons", lambda a: np.broadcast_to(a.neurons, a.spikes.shape)),
     "soma_update": CoreCount("neurons", lambda a: a.updated),
     "soma_spike": CoreCount("neurons", lambda a: a.spikes),
-    "message": CoreCount("neurons", sent),
-    "message_in": CoreCount("messages", received),
+    "message": CoreCount("neurons", lambda a: a.sent),
+    "message_in": CoreCount("messages", lambda a: a.received),
     "ac": CoreCount("messages", lambda a: a.events.sum(-1)),
     "synapse_dense": CoreCount("messages", lambda a: a.events[..., SYNAPSE_KINDS.index("dense")]),
     "synapse_sparse": CoreCount("messages", lambda a: a.events[..., SYNAPSE_KINDS.index("sparse")]),
@@ -156,7 +157,6 @@ def counts_of(activity: CoreActivity, hops: Distances) -> dict[str, Array]:
 
 def _by_core(amounts: Array, core: Array, cores: int) -> Array:
     """[..., C]: the sum over the pairs of each core of amounts [..., P]."""
-    numbers = np.arange(core.size)
-    chosen = coo_array((np.ones_like(core), (numbers, core)), shape=(core.size, cores)).tocsr()
-    flat = amounts.reshape(-1, core.size)
-    return np.asarray((chosen.T @ flat.T).T).reshape(*amounts.shape[:-1], cores)
+    chosen = csc_array((np.ones_like(core), core, np.arange(core.size + 1)), shape=(cores, core.size))
+    flat = amounts.reshape(prod(amounts.shape[:-1]), core.size)  # of no pairs, too
+    return np.asarray((chosen @ flat.T).T).reshape(*amounts.shape[:-1], cores)

@@ -17,6 +17,8 @@ from hwmodels.mapping.mesh import Cores, places_of
 from hwmodels.mapping.plans import Plan, Planned, outside
 from hwmodels.mapping.routes import DIRECTIONS
 from hwmodels.mapping.runs import CoreRun, board_of
+from hwmodels.mapping.splits import Scatter
+from hwmodels.mapping.untimed import untimed
 from hwmodels.mapping.wiring import WiredLayer
 from spikec.cost import Cost, Terms
 
@@ -27,7 +29,7 @@ Numbers = NDArray[np.int64]
 def plan_facts(plan: Plan) -> Facts:
     """What is known of a mapping without data: cores, utilisation, binding limits, what does not fit and its mend."""
     mesh = plan.table.mesh
-    return {
+    facts: Facts = {
         "fits": not plan.misfits,
         "rule": plan.table.rule,
         "cores": plan.cores,
@@ -38,6 +40,7 @@ def plan_facts(plan: Plan) -> Facts:
         "misfits": [_misfit(plan, row) for row in plan.rows if isinstance(row.found, Misfit)],
         "extrapolated": list(plan.extrapolated),
     }
+    return facts if plan.partition is None else {**facts, "partition": dict(plan.partition)}
 
 
 def place_facts(plan: Plan, on: Cores) -> Facts:
@@ -58,7 +61,7 @@ def run_facts(plan: Plan, on: Cores, run: CoreRun, costs: Sequence[Cost], terms:
         "core_energy_pj": energy.tolist(),
         "core_counts": {name: _spread(run.counts[name] / samples) for name in COUNTS if run.counts[name].any()},
         "links": _links(run, samples),
-        "latency": _latency(plan, run),
+        "latency": _latency(plan, run, terms),
     }
 
 
@@ -88,6 +91,8 @@ def _parts(found: Held) -> list[int]:
     """The size of a part along each axis of the layer's view, of the first of them; empty of a bank."""
     if found.split is None:
         return []
+    if isinstance(found.split, Scatter):  # neurons of one place, in no order
+        return [int((found.split.core_of == 0).sum())]
     return [int((labels == 0).sum()) for labels in found.split.labels]
 
 
@@ -99,7 +104,7 @@ def _misfit(plan: Plan, row: Planned) -> Facts:
         "limit": row.found.resource,
         "needed": row.found.needed,
         "available": row.found.available,
-        "mends": list(mends_of(row.wired, row.found, plan.table)),
+        "mends": list(mends_of(plan.graph, row.wired, row.found, plan.table)),
     }
 
 
@@ -131,7 +136,7 @@ def _link(run: CoreRun, number: int) -> Facts:
     return {"x": x, "y": y, "direction": DIRECTIONS[int(links.direction[number])]}
 
 
-def _latency(plan: Plan, run: CoreRun) -> Facts | None:
+def _latency(plan: Plan, run: CoreRun, terms: Terms) -> Facts | None:
     if run.step_ns is None or run.binds is None or run.where is None:
         return None
     kinds, times = np.unique(run.binds, return_counts=True)
@@ -139,6 +144,7 @@ def _latency(plan: Plan, run: CoreRun) -> Facts | None:
     kind, where = BOTTLENECKS[int(run.binds[slowest])], int(run.where[slowest])
     return {
         "rule": plan.table.latency,
+        "assumed": list(untimed(plan.table, terms)),
         "inference_ns": float(run.step_ns.sum(1).mean()),
         "step_ns": {
             "mean": float(run.step_ns.mean()),

@@ -33,18 +33,30 @@ def ids_of(graph: Graph, sender: str, value: str, layers: Set[str] = frozenset()
     return _found(graph, sender, value, layers, {})
 
 
-def driver_behind(graph: Graph, neuron: Node) -> tuple[str, tuple[str, ...]]:
-    """What the op that drives a neuron takes, and the nodes from that op to the neuron, which is none of them.
+def driver_behind(graph: Graph, neuron: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the ops that drive a neuron take, and the nodes from those ops to the neuron, which is none of them.
 
-    Of a neuron on an input of the graph that input itself, and the nodes between.
+    A residual sum before a neuron has several such ops; what reaches it past every op (spikes, an input of the graph,
+    what was delayed) is taken as it is. The nodes stand in an order in which they can be computed.
     """
-    value, through = neuron.inputs[0], []
-    while (node := graph.producers.get(value)) is not None:
-        through.append(node.name)
-        value = node.inputs[0]
-        if ROLES.get(type(node.op)) in DRIVES:
-            break
-    return value, tuple(reversed(through))
+    taken: dict[str, None] = {}
+    through: dict[str, None] = {}
+
+    def follow(value: str) -> None:
+        node = graph.producers.get(value)
+        role = None if node is None else ROLES.get(type(node.op))
+        if node is None or not node.inputs or role in ("neuron", "delays"):
+            taken[value] = None
+        elif node.name not in through:
+            if role in DRIVES:
+                taken.update(dict.fromkeys(node.inputs))
+            else:
+                for operand in node.inputs:
+                    follow(operand)
+            through[node.name] = None
+
+    follow(neuron.inputs[0])
+    return tuple(taken), tuple(through)
 
 
 def _found(graph: Graph, sender: str, value: str, layers: Set[str], known: dict[str, Ids | None]) -> Ids | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hwmodels.mapping.limits import CoreLimits
-from hwmodels.mapping.splits import Split
+from hwmodels.mapping.splits import Cut
 
 Resource = Literal[
     "neuron_slots",
@@ -149,7 +149,7 @@ class Held:
         extrapolated: what of it lies outside what the rule was read from.
     """
 
-    split: Split | None
+    split: Cut | None
     cores: int
     binding: tuple[Resource, ...]
     uses: Mapping[Resource, Use]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from math import isqrt
 
 import numpy as np
@@ -82,6 +83,11 @@ class Places:
     x: NDArray[np.int64]
     y: NDArray[np.int64]
     slot: NDArray[np.int64]
+
+    @cached_property
+    def tiles(self) -> int:
+        """How many tiles they are on."""
+        return len(np.unique(np.stack([self.chip, self.x, self.y]), axis=1).T)
 
 
 @dataclass(frozen=True, eq=False)

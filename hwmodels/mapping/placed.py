@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from hwmodels.mapping.mesh import Cores, Mesh, Places, cores_at, places_of
 from hwmodels.mapping.placement import HopWeights, place
 from hwmodels.mapping.plans import Plan
-from hwmodels.mapping.runs import CoreRun, board_of, run_on, traffic_of
+from hwmodels.mapping.runs import CoreRun, Layout, board_of, run_on, traffic_of
 from spikec.cost import Counts, Mapping, Terms
 from spikec.errors import DataError, why_unread
 
@@ -34,6 +34,11 @@ class Placed(Mapping):
     on: Cores
     how: dict[str, Any]  # Any: JSON
 
+    @cached_property
+    def layout(self) -> Layout:
+        """What its places decide of every run."""
+        return Layout(self.plan, self.on)
+
     def run(self, counts: Counts, terms: Terms) -> CoreRun:
         """What the cores do in a run; the last few are remembered."""
         return _run(self, counts, terms)
@@ -41,7 +46,7 @@ class Placed(Mapping):
 
 @lru_cache(maxsize=2)
 def _run(placed: Placed, counts: Counts, terms: Terms) -> CoreRun:
-    return run_on(placed.plan, placed.on, counts, terms)
+    return run_on(placed.layout, counts, terms)
 
 
 def placed_for(plan: Plan, counts: Counts | None, terms: Terms, seed: int = 0) -> Placed:

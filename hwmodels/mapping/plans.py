@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from hwmodels.mapping.layers import Form
 from hwmodels.mapping.links import ids_of
 from hwmodels.mapping.loads import Held, Misfit, Resource, Use, uses_of
 from hwmodels.mapping.senders import Labels, PlacedLayer, Sender, senders_of
-from hwmodels.mapping.splits import Scatter, Split, tiled_split
+from hwmodels.mapping.splits import Cut, Scatter, tiled_split
 from hwmodels.mapping.wiring import WiredLayer, wire
 from spikec.errors import UsageError
 from spikec.ir.graph import Graph
@@ -52,6 +53,7 @@ class Plan:
         cores: how many cores there are.
         inputs: [elements] the core of each element, of inputs of the graph that stand on cores; by a chip's own rule
             they come from outside.
+        partition: how neurons were regrouped, as a report says it; None where they stand as the rule has put them.
     """
 
     graph: Graph
@@ -61,6 +63,7 @@ class Plan:
     layers: tuple[PlacedLayer, ...]
     cores: int
     inputs: Mapping[str, Labels] = field(default_factory=dict)
+    partition: Mapping[str, Any] | None = None  # Any: JSON
 
     @property
     def core_of(self) -> Mapping[str, Labels]:
@@ -113,13 +116,13 @@ def plan_of(graph: Graph, table: CoresTable, form: Form, chip: str, *, skip_zero
         Planned(layer, bank_of(layer.bank, table) if layer.bank else rule(graph, layer, table))
         for layer in wire(graph, form, chip)
     )
-    plan = _numbered(graph, table, rows, skip_zeros)
+    plan = numbered(graph, table, rows, skip_zeros)
     for _ in range(MOST_ROUNDS if table.rule == "contiguous" else 0):
-        crowded = _crowded(plan)
-        if not crowded:
+        found = crowded(plan)
+        if not found:
             return plan
-        plan = _numbered(graph, table, _finer(plan, crowded), skip_zeros)
-    return _numbered(graph, table, _given_up(plan), skip_zeros)
+        plan = numbered(graph, table, _finer(plan, found), skip_zeros)
+    return numbered(graph, table, _given_up(plan), skip_zeros)
 
 
 def given_plan(
@@ -171,7 +174,7 @@ def _given(graph: Graph, wired: WiredLayer, own: Labels, skip_zeros: bool) -> Pl
     return PlacedLayer(wired, Scatter(view, of_driver), own, used, skip_zeros)
 
 
-def _numbered(graph: Graph, table: CoresTable, rows: tuple[Planned, ...], skip_zeros: bool) -> Plan:
+def numbered(graph: Graph, table: CoresTable, rows: tuple[Planned, ...], skip_zeros: bool) -> Plan:
     """The plan of these rows, cores numbered one after the other."""
     firsts = (*accumulate((row.cores for row in rows), initial=0),)
     layers = tuple(
@@ -191,7 +194,7 @@ def _tiled(graph: Graph, wired: WiredLayer, table: CoresTable) -> Held | Misfit:
     return Held(split, split.cores, found.binding, uses_of(found, limits), found.extrapolated)
 
 
-def _placed(graph: Graph, wired: WiredLayer, split: Split, first: int, skip_zeros: bool) -> PlacedLayer:
+def _placed(graph: Graph, wired: WiredLayer, split: Cut, first: int, skip_zeros: bool) -> PlacedLayer:
     core_of = first + split.core_of[_place_of(graph, wired)]
     return PlacedLayer(wired, split, core_of, first + np.arange(split.cores), skip_zeros)
 
@@ -207,7 +210,7 @@ def _place_of(graph: Graph, wired: WiredLayer) -> Labels:
     return np.asarray(np.maximum(ids.max(axis=0).reshape(-1), 0), dtype=np.int64)
 
 
-def _crowded(plan: Plan) -> Mapping[str, Use]:
+def crowded(plan: Plan) -> Mapping[str, Use]:
     """The layers of which a core has more output axons than the chip allows: one a neuron and core that it reaches."""
     limit = limits_of(plan.table).get("axons_out")
     if limit is None:
@@ -223,30 +226,28 @@ def _crowded(plan: Plan) -> Mapping[str, Use]:
 
 def _given_up(plan: Plan) -> tuple[Planned, ...]:
     """The rows without the layers of which no cut that was tried is fine enough."""
-    crowded = _crowded(plan)
+    found = crowded(plan)
     return tuple(
-        Planned(row.wired, Misfit("axons_out", crowded[row.wired.node].taken, crowded[row.wired.node].limit))
-        if row.wired.node in crowded
+        Planned(row.wired, Misfit("axons_out", found[row.wired.node].taken, found[row.wired.node].limit))
+        if row.wired.node in found
         else row
         for row in plan.rows
     )
 
 
-def _finer(plan: Plan, crowded: Mapping[str, Use]) -> tuple[Planned, ...]:
+def _finer(plan: Plan, uses: Mapping[str, Use]) -> tuple[Planned, ...]:
     """The rows with fewer neurons on the cores of crowded layers."""
     rows = []
     for row in plan.rows:
-        use = crowded.get(row.wired.node)
+        use = uses.get(row.wired.node)
         if use is None or not isinstance(row.found, Held):
             rows.append(row)
             continue
         now = row.found.uses["neurons"].taken
-        fewer = min(now - 1, now * use.limit // use.taken)
-        found = (
-            boxes_of(plan.graph, row.wired, plan.table, fewer)
-            if fewer >= 1
-            else Misfit("axons_out", use.taken, use.limit)
-        )
+        if now == 1:
+            rows.append(Planned(row.wired, Misfit("axons_out", use.taken, use.limit)))
+            continue
+        found = boxes_of(plan.graph, row.wired, plan.table, max(1, min(now - 1, now * use.limit // use.taken)))
         if isinstance(found, Held):
             found = replace(found, binding=("axons_out",))
         rows.append(Planned(row.wired, found))

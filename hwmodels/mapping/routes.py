@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 
 from hwmodels.mapping.mesh import Cores, Mesh, tiles_of
 from spikec.errors import UsageError
@@ -17,6 +18,7 @@ Direction = Literal["east", "west", "south", "north"]
 DIRECTIONS: tuple[Direction, ...] = ("east", "west", "south", "north")
 
 Amount = TypeVar("Amount", np.int64, np.float64)
+Tiles = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,64 @@ def links_of(mesh: Mesh) -> Links:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """The ways of packets between pairs of cores, each from its source along x first, then along y.
+
+    Args:
+        mesh: where the cores stand.
+        sources: [E] numbers of cores on the mesh.
+        destinations: [E] numbers of cores on the mesh; a pair may come several times.
+    """
+
+    mesh: Mesh
+    sources: Cores
+    destinations: Cores
+
+    @cached_property
+    def within_tile(self) -> NDArray[np.bool_]:
+        """[E] whether a pair is of one tile, or of one core."""
+        (from_x, from_y), (to_x, to_y) = self._ends
+        return np.asarray((from_x == to_x) & (from_y == to_y))
+
+    def loads(self, packets: NDArray[Amount]) -> NDArray[Amount]:
+        """[..., L] what passes each of `links_of(mesh)`, of packets [..., E]."""
+        lead, mesh = packets.shape[:-1], self.mesh
+        batch = prod(lead)
+        change = np.asarray(self._changes @ packets.reshape(batch, self.sources.size).T, dtype=packets.dtype).T
+        change = change.reshape(batch, len(DIRECTIONS), mesh.height, mesh.width)
+        across = np.cumsum(change[:, :2], axis=-1)[..., :-1]
+        down = np.cumsum(change[:, 2:], axis=-2)[..., :-1, :]
+        parts = [part.reshape(*lead, prod(part.shape[1:])) for part in (across, down)]
+        return np.concatenate(parts, axis=-1)
+
+    @cached_property
+    def _ends(self) -> tuple[Tiles, Tiles]:
+        return tiles_of(self.mesh, self.sources), tiles_of(self.mesh, self.destinations)
+
+    @cached_property
+    def _changes(self) -> csr_array:
+        """[4 tiles, E]: a way covers a range of links, so it is +1 where the range begins and -1 behind its end."""
+        (from_x, from_y), (to_x, to_y) = self._ends
+        # Link i of a row lies between columns i and i + 1, either way: a way to the east covers from_x <= i < to_x.
+        row, below = from_y * self.mesh.width, to_y * self.mesh.width  # a packet keeps its row until its column
+        ranges = (
+            (row + from_x, row + to_x, from_x < to_x),
+            (row + to_x, row + from_x, to_x < from_x),
+            (row + to_x, below + to_x, from_y < to_y),
+            (below + to_x, row + to_x, to_y < from_y),
+        )
+        at, of = [], []
+        for number, (first, behind, goes) in enumerate(ranges):
+            which = np.flatnonzero(goes)
+            at.append(number * self.mesh.tiles + np.stack([first[which], behind[which]]))
+            of.append(np.stack([which, which]))
+        entries = (np.concatenate(at, axis=1), np.concatenate(of, axis=1))
+        signs = np.broadcast_to(np.array([[1], [-1]]), entries[0].shape)
+        shape = (len(DIRECTIONS) * self.mesh.tiles, self.sources.size)
+        return csr_array((signs.ravel(), (entries[0].ravel(), entries[1].ravel())), shape=shape)
+
+
 def route(mesh: Mesh, sources: Cores, destinations: Cores, packets: NDArray[Amount]) -> Traffic:
     """The traffic of packets between pairs of cores, each packet on its own from source to destination.
 
@@ -105,44 +165,5 @@ def route(mesh: Mesh, sources: Cores, destinations: Cores, packets: NDArray[Amou
     if not sources.shape == destinations.shape == packets.shape[-1:]:
         sizes = f"{sources.shape} sources, {destinations.shape} destinations and {packets.shape} packets"
         raise UsageError(sizes, expected="[E], [E] and [..., E]")
-    start, end = tiles_of(mesh, sources), tiles_of(mesh, destinations)
-    lead, links = packets.shape[:-1], links_of(mesh)
-    loads = _loads(mesh, start, end, packets.reshape(prod(lead), sources.size))
-    here = (start[0] == end[0]) & (start[1] == end[1])
-    return Traffic(links, loads.reshape(*lead, links.x.size), np.asarray(packets[..., here].sum(-1)))
-
-
-Tiles = tuple[NDArray[np.int64], NDArray[np.int64]]
-
-
-def _loads(mesh: Mesh, start: Tiles, end: Tiles, packets: NDArray[Amount]) -> NDArray[Amount]:
-    """[B, L]: a way covers a range of links, so that it is +1 where the range begins and -1 behind its end, summed."""
-    (from_x, from_y), (to_x, to_y) = start, end
-    # Link i of a row lies between columns i and i + 1, either way: a way to the east covers from_x <= i < to_x.
-    row, below = from_y * mesh.width, to_y * mesh.width  # a packet keeps its row until it has come to its column
-    ranges = (
-        (row + from_x, row + to_x, from_x < to_x),
-        (row + to_x, row + from_x, to_x < from_x),
-        (row + to_x, below + to_x, from_y < to_y),
-        (below + to_x, row + to_x, to_y < from_y),
-    )
-    size = (len(packets), mesh.height, mesh.width)
-    east, west, south, north = (_steps(*each, mesh.tiles, packets).reshape(size) for each in ranges)
-    parts = [np.cumsum(change, axis=-1)[:, :, :-1] for change in (east, west)]
-    parts += [np.cumsum(change, axis=-2)[:, :-1, :] for change in (south, north)]
-    return np.concatenate([part.reshape(len(packets), part.shape[1] * part.shape[2]) for part in parts], axis=1)
-
-
-def _steps(
-    first: NDArray[np.int64],
-    behind: NDArray[np.int64],
-    goes: NDArray[np.bool_],
-    tiles: int,
-    packets: NDArray[Amount],
-) -> NDArray[Amount]:
-    """[B, tiles]: packets where ranges begin, less those where they are over."""
-    which = np.flatnonzero(goes)
-    signs = np.repeat(np.array([1, -1], dtype=packets.dtype), which.size)
-    at = (np.concatenate([first[which], behind[which]]), np.concatenate([which, which]))
-    change = coo_array((signs, at), shape=(tiles, goes.size)).tocsr()
-    return np.asarray(change @ packets.T).T
+    ways = Ways(mesh, sources, destinations)
+    return Traffic(links_of(mesh), ways.loads(packets), np.asarray(packets[..., ways.within_tile].sum(-1)))

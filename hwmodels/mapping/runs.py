@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwmodels.cores_schema import CoresTable
-from hwmodels.mapping.activity import CoreQuestions, activity_of
+from hwmodels.mapping.activity import activity_of, questions_of
 from hwmodels.mapping.core_activity import COUNTS, OUTSIDE, CoreActivity
 from hwmodels.mapping.latency import CoreTimes, StepLatency, simple_latency, slowest_latency
-from hwmodels.mapping.mesh import Cores, Mesh, distances, mesh_for, places_of
+from hwmodels.mapping.mesh import Cores, Mesh, Places, distances, mesh_for, places_of
 from hwmodels.mapping.plans import Plan
-from hwmodels.mapping.routes import Links, links_of, route
+from hwmodels.mapping.routes import Links, Ways, links_of
 from hwmodels.mapping.senders import HOST
-from spikec.cost import Counts, Terms
+from spikec.cost import Counts, Probe, Terms
 
 Array = NDArray[np.int64]
 CHUNK = 4_000_000
@@ -64,37 +65,82 @@ def board_of(table: CoresTable, cores: int) -> Mesh:
     return mesh_for(Mesh(mesh.columns, mesh.rows, mesh.cores_a_tile), cores)
 
 
-def run_on(plan: Plan, on: Cores, counts: Counts, terms: Terms) -> CoreRun:
-    """The run of a plan whose core i stands on number `on[i]` of the board.
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """A plan at places on its board, and what of each of its runs they alone decide.
 
     Args:
         plan: the network on cores.
-        on: [cores].
-        counts: the answers to `CoreQuestions(plan).probes`.
+        on: [cores] the number on the board of each core.
+    """
+
+    plan: Plan
+    on: Cores
+
+    @cached_property
+    def board(self) -> Mesh:
+        """The board."""
+        return board_of(self.plan.table, self.plan.cores)
+
+    @cached_property
+    def places(self) -> Places:
+        """Where the cores stand."""
+        return places_of(self.board, self.on)
+
+    @cached_property
+    def links(self) -> Links:
+        """The links of the board."""
+        return links_of(self.board)
+
+    @cached_property
+    def inside(self) -> NDArray[np.bool_]:
+        """[P] whether a pair's packets come from a core."""
+        return np.asarray(questions_of(self.plan).pairs[:, 0] != OUTSIDE)
+
+    @cached_property
+    def ways(self) -> Ways:
+        """The ways of the pairs inside."""
+        return Ways(self.board, *self.on[questions_of(self.plan).pairs[self.inside].T])
+
+    @cached_property
+    def sends(self) -> tuple[tuple[str, Probe, Array], ...]:
+        """Of each sender on cores its value, its question, and [groups, 4] what one spike sends, as in `Sent`."""
+        questions, found = questions_of(self.plan), []
+        hops = distances(self.board, self.ways.sources, self.ways.destinations)
+        each = np.stack([np.ones_like(hops.crossings), hops.east_west, hops.north_south, hops.crossings], axis=1)
+        for sender, probe in questions.sent:
+            incidence = questions.incidence[sender.value]
+            if sender.own[0] != HOST:
+                assert not (incidence @ ~self.inside).any()
+                found.append((sender.value, probe, incidence[:, self.inside] @ each))
+        return tuple(found)
+
+
+def run_on(layout: Layout, counts: Counts, terms: Terms) -> CoreRun:
+    """The run of a plan at its places.
+
+    Args:
+        layout: the plan, and where its cores stand.
+        counts: the answers to `CoreQuestions(layout.plan).probes`.
         terms: of the chip, whose times are those of counts and hops.
     """
-    board, questions = board_of(plan.table, plan.cores), CoreQuestions(plan)
-    inside = questions.pairs[:, 0] != OUTSIDE
-    ends = on[questions.pairs[inside].T]
-    times, links = times_of(plan.table, terms), links_of(board)
-    link_ns = _link_times(links, terms)
+    plan, questions, inside = layout.plan, questions_of(layout.plan), layout.inside
+    times, link_ns = times_of(plan.table, terms), _link_times(layout.links, terms)
     totals: dict[str, Array] = {name: np.zeros(plan.cores, dtype=np.int64) for name in COUNTS}
-    loads = np.zeros(links.x.size, dtype=np.int64)
+    passed = np.zeros(inside.size, dtype=np.int64)
     steps: list[StepLatency] = []
     for part in _parts(counts, len(questions.pairs)):
-        activity = activity_of(questions, counts, places_of(board, on), part)
+        activity = activity_of(questions, counts, layout.places, part)
         for name, count in COUNTS.items():
             totals[name] += count.of(activity).sum((0, 1))
-        packets = activity.packets[..., inside]
-        passing = route(board, ends[0], ends[1], packets).loads.astype(np.int64)
-        loads += passing.sum((0, 1))
+        passed += activity.packets.sum((0, 1))
         if times is not None:
-            steps.append(_latency(plan.table, activity, times, passing, link_ns))
+            steps.append(_latency(layout, activity, times, link_ns))
     return CoreRun(
-        sent=_sent(plan, questions, board, on, counts),
+        sent={value: Sent(*(counts.of(probe).sum(1) @ each).T) for value, probe, each in layout.sends},
         counts=totals,
-        links=links,
-        loads=loads,
+        links=layout.links,
+        loads=layout.ways.loads(passed[inside]),
         step_ns=np.concatenate([s.total_ns for s in steps]) if steps else None,
         binds=np.concatenate([s.binds for s in steps]) if steps else None,
         where=np.concatenate([s.where for s in steps]) if steps else None,
@@ -103,17 +149,19 @@ def run_on(plan: Plan, on: Cores, counts: Counts, terms: Terms) -> CoreRun:
 
 
 def times_of(table: CoresTable, terms: Terms) -> CoreTimes | None:
-    """The times of a chip; None where its file says none."""
+    """The times of a chip; None where its file says none, also of nothing that these terms count."""
     if table.latency is None or table.barrier is None:
         return None
     known = {term.count: term.time_ns for term in terms if term.time_ns is not None and term.count in COUNTS}
     barrier = table.barrier
+    if not known and not any(barrier.nanoseconds):  # 0 ns a step would be no answer
+        return None
     return CoreTimes(known, barrier.tiles, barrier.nanoseconds, barrier.between)
 
 
 def traffic_of(plan: Plan, counts: Counts) -> tuple[Cores, Cores, NDArray[np.float64]]:
     """Sources, destinations and packets between the cores of a plan, a sample on the mean; for placement."""
-    questions = CoreQuestions(plan)
+    questions = questions_of(plan)
     total = np.zeros(len(questions.pairs), dtype=np.float64)
     for sender, probe in questions.sent:
         total += questions.packets_of(sender, counts.of(probe).sum(1)).sum(0)
@@ -128,32 +176,13 @@ def _parts(counts: Counts, pairs: int) -> Iterator[slice]:
         yield slice(start, start + size)
 
 
-def _latency(
-    table: CoresTable, activity: CoreActivity, times: CoreTimes, loads: Array, link_ns: NDArray[np.float64]
-) -> StepLatency:
-    if table.latency == "simple":
+def _latency(layout: Layout, activity: CoreActivity, times: CoreTimes, link_ns: NDArray[np.float64]) -> StepLatency:
+    if layout.plan.table.latency == "simple":
         return simple_latency(activity, times)
-    return slowest_latency(activity, times, loads, link_ns)
+    return slowest_latency(activity, times, layout.ways.loads(activity.packets[..., layout.inside]), link_ns)
 
 
 def _link_times(links: Links, terms: Terms) -> NDArray[np.float64]:
     """[links] ns a packet: the chip's hop times; a crossing, of which none is published, as a hop."""
     times = {term.count: term.time_ns or 0.0 for term in terms}
     return np.where(links.east_west, times.get("hop_ew", 0.0), times.get("hop_ns", 0.0))
-
-
-def _sent(plan: Plan, questions: CoreQuestions, board: Mesh, on: Cores, counts: Counts) -> dict[str, Sent]:
-    pairs = questions.pairs
-    inside = pairs[:, 0] != OUTSIDE
-    ends = on[np.where(pairs == OUTSIDE, 0, pairs).T]
-    hops = distances(board, *ends)
-    found = {}
-    for sender, probe in questions.sent:
-        if sender.own[0] == HOST:
-            continue
-        packets = questions.packets_of(sender, counts.of(probe).sum(1))
-        assert not packets[:, ~inside].any()
-        found[sender.value] = Sent(
-            packets.sum(1), packets @ hops.east_west, packets @ hops.north_south, packets @ hops.crossings
-        )
-    return found

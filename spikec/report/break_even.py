@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from spikec.cost import Report
 from spikec.report.nodes import SYNAPTIC, node_rows
 
+OPERATIONS = (*SYNAPTIC, "synapse_dense", "synapse_sparse", "synapse_conv")
+"""Kinds of synaptic operations: together, or by how their synapses are stored."""
 STANDING = ("bias_add", "read_bias")
 """Terms of a layer that it pays at every step, whatever its events."""
 
@@ -31,20 +33,20 @@ class BreakEven:
     rate: float
 
 
-def break_even(report: Report) -> BreakEven | None:
-    """The tie, or None where the report does not hold what it takes.
+def break_even(report: Report, ann_pj: float | None) -> BreakEven | None:
+    """The tie with an ANN of that energy, or None where the report does not hold what it takes.
 
     It takes the ANN's energy and MACs, some synaptic events, and a first layer that is billed once: billed a
     step, the MACs of real inputs are not those of the dense network.
     """
-    ann_pj, ann_macs = report.ann.get("energy_pj"), report.ann.get("macs")
+    ann_macs = report.ann.get("macs")
     if ann_pj is None or ann_macs is None or report.policy.get("first_layer") == "per-step":
         return None
     events, event_pj, real_macs = 0.0, [], 0.0
     for row in node_rows(report):
-        operations = sum(row.counts.get(kind, 0) for kind in SYNAPTIC)
+        operations = sum(row.counts.get(kind, 0) for kind in OPERATIONS)
         if row.rate is None:
-            real_macs += operations
+            real_macs += operations + row.counts.get("host_mac", 0)
         elif operations:
             events += operations
             event_pj.append((row.energy_pj or 0.0) - math.fsum(row.terms_pj.get(term, 0.0) for term in STANDING))

@@ -17,6 +17,10 @@ RULES = {
     "tiles": "tiles: a core takes all rows of some columns and channels, powers of two of both (docs/mapping.md)",
     "contiguous": "contiguous: each layer fills cores one after the other, as much as the limits let in",
 }
+METHODS = {
+    "connectivity": "by moves and exchanges of neurons",
+    "mtkahypar": "by Mt-KaHyPar",
+}
 WAITS = {
     "neurons": "the neurons of a core",
     "messages": "the messages that a core takes in",
@@ -92,6 +96,8 @@ def _facts(report: Report, facts: Facts) -> Iterator[Fact]:
     yield Fact("cores", _cores(facts))
     yield from _misfits(facts.get("misfits") or ())
     yield Fact("rule", RULES.get(facts["rule"], str(facts["rule"])))
+    if facts.get("partition"):
+        yield Fact("partition", _partition(facts["partition"]))
     if facts.get("placement"):
         yield Fact("placement", _placement(facts["placement"], report.hardware.get("terms") or ()))
     if facts.get("latency"):
@@ -125,6 +131,27 @@ def _misfits(misfits: Sequence[Facts]) -> Iterator[Fact]:
 def _lack(misfit: Facts) -> str:
     needed, available, words = misfit["needed"], misfit["available"], amount(misfit["limit"])
     return f"{misfit['scope']}: its smallest part takes {needed:,} {words}, a core has {available:,}"
+
+
+def _partition(how: Facts) -> str:
+    """What regrouping gained, of dense layers of several cores; or why nothing."""
+    layers, before, after = how["layers"], how["packets_before"], how["packets_after"]
+    by = METHODS.get(how["method"], str(how["method"]))
+    if not layers:
+        return f"{by}: nothing to regroup, no layer of several cores is driven by one Linear of one place"
+    changed = sum(layer["packets_after"] < layer["packets_before"] for layer in layers)
+    if not changed:
+        whys = dict.fromkeys(layer["note"] for layer in layers if layer["note"])
+        return f"{by}: nothing gained in {_dense(len(layers))}" + "".join(f"; {why}" for why in whys)
+    less = units.percent(1 - after / before)
+    return (
+        f"{by}: where every source fires once, {after:,} packets to the cores of {_dense(len(layers))}, {less} % less "
+        f"than the {before:,} by the rule; {_layers(changed)} regrouped"
+    )
+
+
+def _dense(number: int) -> str:
+    return f"{number} dense layer{'s' * (number != 1)} of several cores"
 
 
 def _placement(how: Facts, terms: Sequence[Facts]) -> str:

@@ -118,16 +118,31 @@ def _ann(report: Report) -> list[Fact]:
     if reason := report.ann.get("left_out"):
         return [*facts, Fact("energy", f"left out: {reason}")]
     if energy_pj is None:
-        return [*facts, Fact("energy", "not priced")]
-    facts.insert(0, Fact("energy", units.energy(energy_pj)))
+        facts.append(Fact("energy", "not priced"))
+    else:
+        facts.insert(0, Fact("energy", units.energy(energy_pj)))
+        facts += _against(report, energy_pj, "SNN / ANN", "they tie")
+    quantised: Mapping[str, Any] = report.ann.get("quantised") or {}  # Any: JSON
+    if (eight_bits_pj := quantised.get("energy_pj")) is not None and quantised["hardware"] != report.hardware.get(
+        "name"
+    ):
+        where = f"{quantised['hardware']}, {quantised['node']}: arithmetic alone"
+        if "host_mac" in (report.totals.get("counts") or {}):
+            where += ", with the layer that a host multiplies here"
+        facts.append(Fact("at 8 bits", f"{units.energy(eight_bits_pj)} ({where})"))
+        facts += _against(report, eight_bits_pj, "SNN / 8 bits", "they tie")
+    return facts
+
+
+def _against(report: Report, ann_pj: float, ratio: str, tie: str) -> list[Fact]:
+    """The ratio to an ANN of that energy, and the rate at which the two would spend the same."""
     own = report.totals.get("energy_pj")
-    if own is not None and energy_pj:
-        facts.append(Fact("SNN / ANN", f"{own / energy_pj:.3g}"))
-    return [*facts, Fact("they tie", _tie(report))]
+    facts = [Fact(ratio, f"{own / ann_pj:.3g}")] if own is not None and ann_pj else []
+    return [*facts, Fact(tie, _tie(report, ann_pj))]
 
 
-def _tie(report: Report) -> str:
-    tie = break_even(report)
+def _tie(report: Report, ann_pj: float) -> str:
+    tie = break_even(report, ann_pj)
     if tie is None:
         return "not derived: it takes event counts and a first layer that is billed once"
     how = "every event at its mean price, all input rates scaled alike"

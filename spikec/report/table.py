@@ -158,7 +158,7 @@ def _section(section: Section) -> RenderableType:
 
 
 def _policy(section: Section) -> Text:
-    # Nine fields in as many lines would bury the one that departs from its default.
+    # All fields in as many lines would bury the one that departs from its default.
     text = Text()
     for i, fact in enumerate(section.facts):
         text.append(", " if i else "")

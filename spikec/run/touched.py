@@ -20,25 +20,27 @@ def touched(graph: Graph, probe: Probe, values: Sequence[Tensor]) -> Tensor:
     """[T, B, *shape] of the membrane: 1 where the neuron is touched, else 0, as int64.
 
     That is where its membrane after the step before (v0 before the first) is not zero, or an element that is not zero
-    reaches it by a connection of the first of `probe.through`, whatever its weight, or that one's bias is not zero.
+    reaches it by a connection of `probe.through`, whatever its weight, or a bias there is not zero.
 
     Args:
         graph: of the probe.
         probe: of kind `touched`.
-        values: the membrane, and what the first node of `probe.through` takes, both [T, B, *shape].
+        values: the membrane, and what the nodes of `probe.through` take of others, [T, B, *shape] each.
     """
-    membrane, operand = values
+    membrane, *taken = values
     steps = membrane.shape[0]
     neuron = graph.producers[probe.values[0]]
     before = torch.zeros_like(membrane)
     before[1:] = membrane[:-1]
     if "v0" in neuron.weights:
         before[0] = torch.as_tensor(np.array(graph.weights[neuron.weights["v0"]].values)).to(membrane.dtype)
-    reached = (operand != 0).to(torch.float64)
+    reached = {name: (value != 0).to(torch.float64) for name, value in zip(probe.values[1:], taken, strict=True)}
     for name in probe.through:
         node = graph.node(name)
-        (reached,) = compute(node, [reached], _connections(graph, node, probe), steps)
-    return ((before != 0) | (reached.reshape(membrane.shape) != 0)).to(torch.int64)
+        operands = [reached[value] for value in node.inputs]
+        (reached[name],) = compute(node, operands, _connections(graph, node, probe), steps)
+    drive = reached[neuron.inputs[0]].reshape(membrane.shape)
+    return ((before != 0) | (drive != 0)).to(torch.int64)
 
 
 def _connections(graph: Graph, node: Node, probe: Probe) -> dict[str, Tensor]:

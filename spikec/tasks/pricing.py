@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwmodels.cores_model import Cored
+from hwmodels.mapping.partition import Method
 from hwmodels.model import HardwareModel, Pipeline
 from hwmodels.policies import pipeline_for
 from hwmodels.totals import total_energy_pj
@@ -72,13 +73,15 @@ class Priced:
 
 @dataclass(frozen=True)
 class Where:
-    """That cores are wanted, and where they stand.
+    """That cores are wanted, what stands on them, and where they stand.
 
     Args:
         places: a file that gives the place of each core; found for the traffic counted unless given.
+        partition: how neurons of dense layers are put on cores.
     """
 
     places: Path | None = None
+    partition: Method = "rule"
 
 
 @contextmanager
@@ -124,7 +127,7 @@ def price(
         DataError: the samples do not fit the graph's input.
     """
     priced, applied = legal(graph, hardware, policy, pipeline)
-    partition = hardware.plan(priced, policy) if where is not None else None
+    partition = _partition(hardware, priced, policy, where)
     probes = hardware.probes(priced, policy, partition)
     with one_thread():
         runs = [
@@ -153,12 +156,24 @@ def price_counts(
         DataError: they answer other questions than this chip and policy ask.
     """
     priced, applied = legal(graph, hardware, policy, pipeline)
-    partition = hardware.plan(priced, policy) if where is not None else None
+    partition = _partition(hardware, priced, policy, where)
     of_cores = partition is not None and counts.answers_all(hardware.probes(priced, policy, partition))
     run = counts if of_cores else None
     mapping = _mapping(hardware, partition, run, where)
     costs = hardware.price(priced, counts, policy, mapping if of_cores else None)
     return Priced(priced, applied, costs, counts, {}, _facts(hardware, partition, policy, mapping, run, costs))
+
+
+def _partition(hardware: HardwareModel, graph: Graph, policy: Policy, where: Where | None) -> Partition | None:
+    """The graph on cores as it is wanted there; None where that is not asked for, or the chip has none.
+
+    Raises:
+        UsageError: neurons are to be regrouped, and the policy leaves nothing to gain.
+    """
+    if where is None:
+        return None
+    chip = hardware.partitioned(where.partition) if isinstance(hardware, Cored) else hardware
+    return chip.plan(graph, policy)
 
 
 def _mapping(
@@ -190,7 +205,7 @@ def mapped(
 ) -> tuple[Graph, tuple[str, ...], Mapping[str, Any] | None]:  # Any: JSON
     """The graph as the chip would run it, the passes that changed it, and its cores, without a run."""
     priced, applied = legal(graph, hardware, policy, pipeline)
-    partition = hardware.plan(priced, policy)
+    partition = _partition(hardware, priced, policy, where)
     return priced, applied, _facts(hardware, partition, policy, _mapping(hardware, partition, None, where))
 
 
@@ -222,7 +237,7 @@ def price_rates(
         UsageError: the policy counts events.
     """
     priced, applied = legal(graph, hardware, policy, pipeline)
-    partition = hardware.plan(priced, policy) if where is not None else None
+    partition = _partition(hardware, priced, policy, where)
     costs = hardware.price(priced, rates, policy)
     facts = _facts(hardware, partition, policy, _mapping(hardware, partition, None, where))
     return Priced(priced, applied, costs, rates, {}, facts)

@@ -112,7 +112,7 @@ class Subnets:
         """The cost of a graph on the calibration batch, and its accuracy on the whole validation part."""
         validation = self.dataset.validation
         priced = price(graph, self.calibration, graph.steps, self.hardware, self.policy, self.pipeline)
-        (output,) = graph.outputs
+        (output,) = priced.graph.outputs  # a pass may have put another node last, as loihi2's do
         logits = [priced.outputs[output], predict(priced.graph, validation.samples[CALIBRATION:])]
         return priced, accuracy_of(np.concatenate(logits), validation.labels)
 

@@ -68,4 +68,6 @@ def notes_of_mapping(chip: HardwareModel, where: Where | None, priced: Priced) -
             "the mapping is without a run: nothing here says what each core does; samples do (--data), and counts that "
             "were saved with --map --keep-counts"
         ]
-    return []
+    if not facts.get("latency"):
+        return [f"no latency: {chip.name}'s file gives no time of what is counted under this policy"]
+    return list(facts["latency"].get("assumed", ()))

@@ -7,6 +7,7 @@ from typing import Any
 
 from hwmodels.dense import PricesAnn, ann_energy_pj, ann_macs, unrolled
 from hwmodels.model import HardwareModel
+from hwmodels.registry import load as load_hardware
 from spikec.cost import Policy
 from spikec.ir.arithmetic import Mul
 from spikec.ir.graph import Graph
@@ -18,6 +19,8 @@ LEFT_OUT = (
     "of one step with its states (docs/from-onnx.md) the ANN is given"
 )
 LISTED = 3
+QUANTISED = "45nm-int8"
+"""The chip file by which the quantised ANN beside every report is priced: arithmetic alone."""
 
 
 def ann_of(graph: Graph, priced: Priced, chip: HardwareModel, policy: Policy) -> dict[str, Any]:  # Any: JSON
@@ -35,7 +38,17 @@ def ann_of(graph: Graph, priced: Priced, chip: HardwareModel, policy: Policy) ->
         energy_pj = chip.ann_energy_pj(priced.graph, policy)
     else:
         energy_pj = ann_energy_pj(priced.graph, chip.prices(priced.graph, policy))
-    return {"energy_pj": energy_pj, "macs": ann_macs(priced.graph)}
+    return {"energy_pj": energy_pj, "macs": ann_macs(priced.graph), "quantised": _quantised(priced.graph)}
+
+
+def _quantised(graph: Graph) -> dict[str, Any]:  # Any: JSON
+    """The same network at 8 bits, by the prices of `QUANTISED`: whom an SNN has to beat, on whatever chip it is.
+
+    Source: Yan et al., arXiv 2409.08290: an SNN is to be held to the quantised ANN.
+    """
+    chip = load_hardware(QUANTISED)
+    terms = chip.prices(graph, Policy())
+    return {"hardware": chip.name, "node": chip.node, "energy_pj": ann_energy_pj(graph, terms)}
 
 
 def written_out(priced: Priced) -> list[str]:

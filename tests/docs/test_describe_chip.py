@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import spikec
+from hwmodels.cores_schema import BarrierTable, CoresTable, EncodingTable, LimitsTable, MeshTable
 from hwmodels.event_kinds import ON_CHIP, ON_CORES
+from hwmodels.memory_schema import LineTable, MemoryTable, PiecewiseTable
 from hwmodels.registry import names
 from hwmodels.schema import Chip, Energy, TermTable, Time
 from spikec.ir.builder import GraphBuilder
@@ -71,3 +73,13 @@ def test_every_key_kind_and_chip_is_on_the_page() -> None:
     models = get_args(Chip.model_fields["model"].annotation)
     for name in (*keys - {"terms"}, "terms.NAME", *models, *ON_CHIP, *ON_CORES, *names()):
         assert f"`{name}`" in PAGE, name
+
+
+def test_every_key_of_cores_and_memory_is_on_the_page() -> None:
+    sourced = {"evidence", "source"}
+    keys = [key for table in (CoresTable, MeshTable, EncodingTable, BarrierTable) for key in table.model_fields]
+    nested = (("limits", LimitsTable), ("piecewise", PiecewiseTable), ("line", LineTable))
+    paths = [f"{name}.{key}" for name, table in nested for key in table.model_fields]
+    cut = {name for name, _ in nested}
+    for key in (*{*keys, *MemoryTable.model_fields} - sourced - cut, *paths):
+        assert f"`{key}`" in PAGE, key

@@ -242,6 +242,16 @@ def test_rates_say_no_drive_so_that_every_update_may_be_active(chain):
     assert "the bounds hold for any share" in " ".join(PER_TERM.assumptions(chain, policy))
 
 
+def test_rates_say_no_membrane_so_that_every_neuron_may_be_updated(chain):
+    chip, policy, rates = load("loihi1-sanafe"), Policy(counting="rate"), Rates({("fc", 0): 0.5}, steps=3)
+    layer, neurons = chip.price(chain, rates, policy)
+    assert layer.counts["synapse_dense"] == pytest.approx(0.5 * 3 * 6)
+    assert neurons.counts == {"soma_access": 9, "soma_update": 9}
+    assert sum(neurons.energy_pj.values()) == pytest.approx(9 * (51.2 + 21.6))
+    assert (neurons.low_pj, neurons.high_pj) == (pytest.approx(9 * 51.2), None)
+    assert "every one is taken as updated" in " ".join(chip.assumptions(chain, policy))
+
+
 def test_bounds_of_a_source_are_those_of_the_total(chain, priced):
     costs = priced(chain, {"x": FRAMES}, hardware=PER_TERM)
     total = 6 * 23.6 + 3 * 81 + 6 * 52

@@ -199,3 +199,38 @@ def test_counts_of_another_policy_are_refused(chip):
     counts = Interpreter().count(graph, {x: np.ones((1, 1, 2)) for x in "ab"}, chip.probes(graph, Policy()))
     with pytest.raises(DataError, match="other questions"):
         chip.price(graph, counts, Policy(multibit="ac"))
+
+
+def product_of_two(single):
+    """[2, 2] [2, 2] on spikes, two steps: the smaller rate is a's at the first step, b's at the second."""
+    kind = TensorType((2, 2), SPIKE)
+    data = {"a": np.zeros((2, 1, 2, 2)), "b": np.zeros((2, 1, 2, 2))}
+    data["a"][0, 0, 0, 0] = data["b"][1, 0, 0, 0] = 1  # a quarter
+    data["a"][1], data["b"][0, 0, 0] = 1, 1  # all, and a half
+    return single(MatMul(), kind, kind, steps=2), data
+
+
+def test_rates_over_each_step_take_the_smaller_at_each(single, chip):
+    """Over all steps a has 5 of 8 and b 3 of 8; at each step the smaller has a quarter."""
+    graph, data = product_of_two(single)
+    (whole,) = counted(chip, graph, data, RATE)
+    (each,) = counted(chip, graph, data, Policy(counting="rate", rate_over="step"))
+    assert whole.counts == {"ac": pytest.approx(2 * 8 * 3 / 8)}
+    assert each.counts == {"ac": pytest.approx(8 * 1 / 4 + 8 * 1 / 4)}
+
+
+def test_of_one_operand_rates_over_each_step_are_those_over_all(single, chip):
+    graph = single(Linear(), TensorType((6,), SPIKE), steps=4, weight=np.ones((5, 6)))
+    data = {"a": (np.random.default_rng(0).random((4, 3, 6)) < 0.3).astype(np.float64)}
+    whole, each = (
+        counted(chip, graph, data, Policy(counting="rate", rate_over=over))[0] for over in ("inference", "step")
+    )
+    assert whole.counts["ac"] == pytest.approx(each.counts["ac"])
+    assert whole.counts["ac"] > 0
+
+
+def test_given_rates_are_of_no_step(single, chip):
+    graph, _ = product_of_two(single)
+    rates = Rates({(graph.nodes[0].name, at): 0.5 for at in (0, 1)}, steps=2)
+    with pytest.raises(UsageError, match="published rates"):
+        chip.price(graph, rates, Policy(counting="rate", rate_over="step"))

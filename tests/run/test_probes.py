@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from spikec.cost import Probe
+from spikec.cost import UNGROUPED, Probe
+from spikec.errors import UsageError
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.types import REAL, SPIKE, Int, TensorType, Timing
 from spikec.run.interp import Interpreter
@@ -196,3 +197,23 @@ def test_a_question_not_asked_has_no_answer(stream):
     with pytest.raises(KeyError):
         counts.of(Probe(("x",), "max"))
     assert not counts.answers_all((Probe(("x",), "max"),))
+
+
+@pytest.mark.parametrize("kind", sorted(UNGROUPED))
+def test_groups_are_refused_where_the_answer_has_none(kind):
+    """They would be left unread."""
+    with pytest.raises(UsageError, match=f"groups for a probe of kind '{kind}'; expected none, or one of sum, "):
+        Probe(("x", "y") if kind[0] in "co" else ("x",), kind, np.zeros(4, dtype=np.int64))
+    assert Probe(("x",), "touched", np.zeros(4, dtype=np.int64)).group_count == 1
+
+
+def test_groups_are_read_by_every_other_kind(stream):
+    """Each half of the elements by itself, and both together as without groups."""
+    groups = np.arange(10).reshape(2, 5) // 5
+    for kind in ("sum", "nonzero", "other", "outside"):
+        levels = (0.0, 1.0) if kind == "outside" else ()
+        asked = [Probe(("x",), kind, which, levels=levels) for which in (groups, None)]
+        found, whole = answers(asked, x=(STREAM, stream * 0.5, Timing.STEP))
+        assert found.shape[-1] == 2
+        np.testing.assert_array_equal(found.sum(-1, keepdims=True), whole)
+        assert found.all(-1).any()

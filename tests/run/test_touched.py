@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from spikec.cost import Probe
+from spikec.ir.arithmetic import Add
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.graph import Graph
 from spikec.ir.linear import Conv2d, Linear
@@ -97,6 +98,23 @@ def test_of_a_convolution_behind_a_transpose() -> None:
     expected = walked(membrane, places, np.zeros(3, dtype=bool))
     assert 0 < expected.sum() < expected.size
     np.testing.assert_array_equal(found[:, 0], expected.sum((0, 2, 3)))
+
+
+def test_of_a_sum_of_all_that_drives_a_neuron() -> None:
+    """Two layers and a skip: what comes by any of them touches, also where their sum is zero."""
+    builder = GraphBuilder(T)
+    x, y = (builder.input(name, TensorType((4,), SPIKE)) for name in "xy")
+    parts = [builder.add(Linear(), v, scope=f"w{v}", weights={"weight": s * np.eye(4)}) for v, s in ((x, 1), (y, -1))]
+    skip = builder.add(Add(), builder.add(Add(), *parts, scope="sum"), y, scope="skip")
+    graph = builder.graph(builder.add(IF(), skip, scope="q", weights={"v_threshold": 0.9}))
+    data = {"x": spikes(0.3), "y": np.roll(spikes(0.3), 1, axis=0)}
+    data["x"][:3], data["y"][1] = 0, 0
+    probe = Probe(("q.v", "x", "y"), "touched", through=("wx", "wy", "sum", "skip"), skip_zeros=True)
+    found = Interpreter().count(graph, data, [probe]).of(probe)
+    membrane = Interpreter().run(graph, data, keep=["q.v"])["q.v"].numpy()
+    expected = walked(membrane, (data["x"] + data["y"]) > 0, np.zeros(4, dtype=bool))
+    assert ((data["y"] > 0) & (expected > 0) & (data["x"] == 0)).any()
+    np.testing.assert_array_equal(found[:, 0], expected.sum((0, 2)))
 
 
 def test_the_key_says_the_whole_question() -> None:

@@ -60,6 +60,16 @@ def test_every_gene_reaches_its_place_in_the_config() -> None:
     assert (config.stem_threshold, config.stem_tau) == (stem["threshold"], stem["tau"])
 
 
+def test_a_subnet_is_scored_on_a_chip_whose_passes_put_another_node_last(supernet: Supernet) -> None:
+    """Where the mean over time stands behind the head, the output is that mean."""
+    subnets = Subnets(supernet, SPACE, digits.load(0), load_hardware("loihi2"), Policy())
+    graph = subnets.graph(SPACE.sample(np.random.default_rng(3)), 64)
+    priced, accuracy = subnets.evaluate(graph)
+    assert priced.graph.outputs != graph.outputs
+    assert priced.outputs[priced.graph.outputs[0]].shape == (256, 10)
+    assert 0 < accuracy < 1
+
+
 @pytest.mark.full
 def test_fifty_genomes_graphs_are_their_subnets_traces(supernet: Supernet) -> None:
     subnets = Subnets(supernet, SPACE, digits.load(0), load_hardware("45nm"), Policy())

@@ -15,6 +15,12 @@ from hwmodels.mapping.loads import Misfit
 from hwmodels.mapping.mends import mends_of
 from hwmodels.mapping.wiring import WiredLayer
 from hwmodels.registry import load
+from spikec.ir.builder import GraphBuilder
+from spikec.ir.types import SPIKE, TensorType
+
+_builder = GraphBuilder()
+UNREAD = _builder.graph(_builder.input("x", TensorType((1,), SPIKE)))
+"""The rule 'tiles' asks for sizes alone."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +41,7 @@ LAYERS = [conv(4096, 1), conv(4096, 2), DenseLayer(outputs=10, inputs=40_000, we
 def test_fewer_inputs_fit_and_more_do_not(layer: ConvLayer | DenseLayer, table: CoresTable) -> None:
     misfit = cores_of(layer, table.core_limits())
     assert isinstance(misfit, Misfit)
-    mends = list(mends_of(WiredLayer("q", "q", "conv", layer, ("x",)), misfit, table))
+    mends = list(mends_of(UNREAD, WiredLayer("q", "q", "conv", layer, ("x",)), misfit, table))
     most, had = (int(found) for found in re.findall(r"at most (\d+) inputs in place of (\d+)", " ".join(mends))[0])
     assert had == layer.inputs
     step = layer.groups if isinstance(layer, ConvLayer) else 1

@@ -14,7 +14,7 @@ from hwmodels.mapping.activity import CoreQuestions
 from hwmodels.mapping.facts import core_energy_pj, plan_facts, run_facts
 from hwmodels.mapping.layers import Form
 from hwmodels.mapping.plans import Plan, plan_of
-from hwmodels.mapping.runs import CoreRun, board_of, run_on, traffic_of
+from hwmodels.mapping.runs import CoreRun, Layout, board_of, run_on, traffic_of
 from spikec.cost import Cost, Term
 from spikec.ir.builder import GraphBuilder
 from spikec.ir.graph import Graph
@@ -118,7 +118,7 @@ def run(latency: str = "slowest") -> tuple[Plan, CoreRun, Walk, dict[str, NDArra
     on = rng.permutation(board_of(plan.table, plan.cores).cores)[: plan.cores]
     spikes = {name: values[name].astype(int) for name in ("q0", "q1", "q2")}
     assert all(0.05 < spike.mean() < 0.95 for spike in spikes.values())
-    return plan, run_on(plan, on, counts, TERMS), Walk(plan, on, spikes), values
+    return plan, run_on(Layout(plan, on), counts, TERMS), Walk(plan, on, spikes), values
 
 
 def test_it_takes_several_chips() -> None:
@@ -174,6 +174,16 @@ def test_a_step_takes_as_long_as_its_slowest_core_or_link_and_the_barrier() -> N
             slowest = max(slowest, work)
         slowest = max(slowest, *(float(load[sample, step]) for load in link_ns.values()))
         assert found.step_ns[sample, step] == pytest.approx(slowest + 200.0, rel=1e-12)
+
+
+def test_a_run_that_is_held_a_sample_at_a_time_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run()[1]
+    monkeypatch.setattr("hwmodels.mapping.runs.CHUNK", 1)
+    parts = run()[1]
+    np.testing.assert_array_equal(parts.loads, whole.loads)
+    np.testing.assert_array_equal(parts.step_ns, whole.step_ns)
+    for name, counts in whole.counts.items():
+        np.testing.assert_array_equal(parts.counts[name], counts)
 
 
 def test_the_traffic_for_placement_is_the_packets_of_each_pair() -> None:
