@@ -34,7 +34,7 @@ from spikec.run.interp import Interpreter
 SIMULATIONS, PRICES = 5, 25
 LEAST = 1000
 NETWORK = ("message", "message_in", "hop_ew", "hop_ns")
-SHARED = Path(__file__).parents[1] / "tests" / "whole" / "sanafe" / "conftest.py"
+SHARED = Path(__file__).resolve().parents[1] / "tests" / "whole" / "sanafe" / "conftest.py"
 
 
 def costs_of(case: Any) -> Callable[[], tuple[Cost, ...]]:  # Any: a module that no import finds defines its type

@@ -22,9 +22,10 @@ def with_asides(
     if type(node.op) in MACS:
         macs = MACS[type(node.op)] * node.type.elements * tally.times(node, activity.steps)
         counted["mac"] = np.full(activity.samples, macs, dtype=np.int64)
-    for name, number in asides_of(graph, node, policy).items():
-        total = number * tally.times(node, activity.steps)
-        counted[name] = np.full(activity.samples, total, dtype=np.int64)
+    asides = asides_of(graph, node, policy)
+    times = tally.times(node, activity.steps) if asides else 0
+    for name, number in asides.items():
+        counted[name] = np.full(activity.samples, number * times, dtype=np.int64)
     if type(node.op) in NEURONS and isinstance(activity, Counts):
         counted["spike"] = activity.of(spikes_of(node, tally)).sum(-1)
     return counted

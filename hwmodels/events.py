@@ -120,6 +120,7 @@ def rated_values(graph: Graph, node: Node, policy: Policy) -> tuple[str, ...]:
     return tuple(value for value, operand in classes.items() if operand is least and operand is not Operand.REAL)
 
 
+@lru_cache(maxsize=4096)  # whose key is made once
 def total_of(value: str) -> Probe:
     """The probe that sums |n| of a value."""
     return Probe((value,), "sum")

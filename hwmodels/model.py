@@ -159,6 +159,8 @@ def check_answers(counts: Counts, probes: tuple[Probe, ...]) -> None:
 
 def cost_of(node: Node, counted: MappingOf[str, PerSample], terms: Terms, rate: float | None, samples: int) -> Cost:
     """What a node costs at these counts, [samples] by kind, under these prices."""
+    if not counted:  # most nodes move values and count nothing
+        return Cost(node.name, node.scope, node.op.mnemonic, rate, {}, {}, np.zeros(samples))
     totals = {kind: total_of(per_sample) for kind, per_sample in counted.items()}
     per_sample = np.zeros(samples)
     for term in terms:

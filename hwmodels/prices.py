@@ -24,6 +24,8 @@ def bounds(counts: Mapping[str, int | float], terms: Terms) -> tuple[float | Non
     if all(term.low_pj is None and term.high_pj is None for term in terms):
         return None, None
     used = [term for term in terms if counts.get(term.count)]
+    if not used:
+        return None, None
     return _bound(counts, used, "low_pj"), _bound(counts, used, "high_pj")
 
 

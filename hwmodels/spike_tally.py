@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -139,4 +139,9 @@ class SpikeTally:
 
 def _driven(node: Node) -> Probe:
     """The probe that counts the neurons whose drive is not zero."""
-    return Probe(node.inputs[:1], "nonzero")
+    return _not_zero(node.inputs[0])
+
+
+@lru_cache(maxsize=4096)  # whose key is made once
+def _not_zero(value: str) -> Probe:
+    return Probe((value,), "nonzero")

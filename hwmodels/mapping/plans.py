@@ -120,9 +120,9 @@ def plan_of(graph: Graph, table: CoresTable, form: Form, chip: str, *, skip_zero
     for _ in range(MOST_ROUNDS if table.rule == "contiguous" else 0):
         found = crowded(plan)
         if not found:
-            return plan
+            return _with_axons_out(plan)
         plan = numbered(graph, table, _finer(plan, found), skip_zeros)
-    return numbered(graph, table, _given_up(plan), skip_zeros)
+    return _with_axons_out(numbered(graph, table, _given_up(plan), skip_zeros))
 
 
 def given_plan(
@@ -211,7 +211,24 @@ def _place_of(graph: Graph, wired: WiredLayer) -> Labels:
 
 
 def crowded(plan: Plan) -> Mapping[str, Use]:
-    """The layers of which a core has more output axons than the chip allows: one a neuron and core that it reaches."""
+    """The layers of which a core has more output axons than the chip allows."""
+    return {node: use for node, use in _axons_out(plan).items() if use.taken > use.limit}
+
+
+def _with_axons_out(plan: Plan) -> Plan:
+    """The plan whose rows say their output axons, where they have any and a core's limit is known."""
+    uses = {node: use for node, use in _axons_out(plan).items() if use.taken}
+    rows = tuple(
+        Planned(row.wired, replace(row.found, uses={**row.found.uses, "axons_out": uses[row.wired.node]}))
+        if isinstance(row.found, Held) and row.wired.node in uses and not row.wired.bank
+        else row
+        for row in plan.rows
+    )
+    return replace(plan, rows=rows)
+
+
+def _axons_out(plan: Plan) -> Mapping[str, Use]:
+    """The output axons of each layer's fullest core, one a neuron and core that it reaches; none without a limit."""
     limit = limits_of(plan.table).get("axons_out")
     if limit is None:
         return {}
@@ -220,8 +237,8 @@ def crowded(plan: Plan) -> Mapping[str, Use]:
         if sender.synapses and sender.own[0] >= 0:
             fan = np.asarray(sender.reaches.sum(1)).reshape(-1)
             np.add.at(axons, sender.own, fan * sender.sizes)
-    most = {layer.wired.node: int(axons[layer.numbers].max()) for layer in plan.layers}
-    return {node: Use(taken, limit) for node, taken in most.items() if taken > limit}
+    most = {layer.wired.node: int(axons[layer.numbers].max(initial=0)) for layer in plan.layers}
+    return {node: Use(taken, limit) for node, taken in most.items()}
 
 
 def _given_up(plan: Plan) -> tuple[Planned, ...]:

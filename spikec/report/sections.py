@@ -10,6 +10,9 @@ from spikec.report.break_even import break_even
 from spikec.report.nodes import in_order
 from spikec.report.view import chip_label
 
+ON_CORES = ("message", "message_in", "hop_ew", "hop_ns", "chip_ns")
+"""Kinds that are counted on cores alone."""
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -101,7 +104,7 @@ def _totals(report: Report) -> list[Fact]:
     how = f"standard error over {samples} samples" if error is not None else "no standard error"
     if not counted(report):
         return [Fact("energy", "not priced: nothing was counted")]
-    facts = [Fact("energy", f"{energy_with_error(report)} ({how})")]
+    facts = [Fact("energy", f"{energy_with_error(report)} ({how}){_without_cores(report)}")]
     if spread := bounds(report):
         facts.append(Fact("bounds", f"{spread}, from the bounds that sources give"))
     counts: Mapping[str, float] = report.totals.get("counts") or {}
@@ -110,6 +113,16 @@ def _totals(report: Report) -> list[Fact]:
     facts.append(Fact("counts", listed or "none that is priced"))
     facts.append(Fact("latency", units.duration(report.totals.get("latency_ns"))))
     return facts
+
+
+def _without_cores(report: Report) -> str:
+    """What an energy lacks that the chip prices and cores alone count."""
+    counted = report.totals.get("counts") or {}
+    terms = [term for term in report.hardware.get("terms") or () if term.get("count") in ON_CORES]
+    missing = [str(term["name"]) for term in terms if term["count"] not in counted and term.get("energy_pj")]
+    if report.totals.get("energy_pj") is None or not missing:
+        return ""
+    return f", without {', '.join(dict.fromkeys(missing))}, which --map counts"
 
 
 def _ann(report: Report) -> list[Fact]:
@@ -190,9 +203,16 @@ def _prices(terms: Iterable[Mapping[str, Any]]) -> list[Fact]:  # Any: JSON
         text = f"{name} {least:g}{sizes}"
         lows, highs = ([term[side] for term in alike if term.get(side) is not None] for side in ("low_pj", "high_pj"))
         if lows or highs:
-            text += f" ({f'{min(lows):g}' if lows else '-'}..{f'{max(highs):g}' if highs else '-'} pJ)"
+            text += f" ({_range(min(lows, default=None), max(highs, default=None))})"
         texts.append(f"{text}, {alike[0]['evidence']}" if alike[0].get("evidence") else text)
     return [Fact("prices", "; ".join(texts))] if texts else []
+
+
+def _range(low: float | None, high: float | None) -> str:
+    """Bounds of a price: `11.6..28.7 pJ`, `23.6 pJ or more`."""
+    if low is None or high is None:
+        return f"{high:g} pJ or less" if low is None else f"{low:g} pJ or more"
+    return f"{low:g}..{high:g} pJ"
 
 
 def _policy(report: Report) -> list[Fact]:

@@ -168,3 +168,11 @@ def test_contradictions_are_listed_together_five_at_most(tmp_path):
     assert "7 keys break the schema" in message
     assert message.count("key ") == 5
     assert message.endswith("; and 2 more")
+
+
+def test_a_mesh_that_no_chip_has_is_refused(tmp_path):
+    text = (CHIPS / "loihi1.toml").read_text("utf-8")
+    assert text.count("columns = 8\n") == 1
+    message = refused(tmp_path, text.replace("columns = 8\n", "columns = 1000000000\n"))
+    assert "key cores.mesh" in message
+    assert "at most 1048576 cores a chip, found 16000000000" in message

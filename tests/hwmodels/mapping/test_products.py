@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hwmodels.cores_schema import CoresTable
+from hwmodels.mapping.activity import questions_of
 from hwmodels.mapping.layers import Form, InputLayer
 from hwmodels.mapping.plans import Plan, plan_of
 from hwmodels.mapping.wiring import wire
@@ -75,6 +76,14 @@ def test_a_product_of_scores_has_a_coincidence_neuron_for_each_value_that_a_scor
     assert [layer.wired.node for layer in plan.layers] == ["q_lif", "k_lif", "v_lif", "out"]
     assert [not sender.synapses for sender in plan.senders] == [True] * 4
     assert sum("messages are not in the traffic" in reason for reason in plan.extrapolated) == 1
+
+
+def test_a_core_visits_the_coincidence_neurons_that_stand_on_it() -> None:
+    plan = planned(attention(64, 256), "coincidence")
+    ((row, first),) = [(row, first) for row, first in zip(plan.rows, plan.firsts, strict=True) if row.wired.bank]
+    visited = questions_of(plan).neurons
+    assert visited[first : first + row.cores].tolist() == [1024] * row.cores
+    assert visited.sum() == 64 * 64 * 256 + sum(layer.core_of.size for layer in plan.layers)
 
 
 def test_programmable_neurons_form_scores_as_numbers_and_say_that_it_is_assumed() -> None:
