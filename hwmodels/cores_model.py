@@ -251,7 +251,15 @@ def _static(run: CoreRun, plan: Plan, terms: Terms, samples: int) -> tuple[Cost,
         return ()
     # A row is called by its scope: without one it would be %static power.
     row = replace(_row("static power", "static", samples), scope="static power")
-    return (_with(row, {STATIC: run.step_ns.sum(1) * plan.chips}, terms),)
+    cost = _with(row, {STATIC: run.step_ns.sum(1) * plan.chips}, terms)
+    if run.low_ns is None and run.high_ns is None:
+        return (cost,)
+    # Times that are maxima bound what is paid by the nanosecond from above alone: it may be next to nothing.
+    price = sum(term.energy_pj for term in terms if term.count == STATIC) * plan.chips
+    least = 0.0 if run.low_ns is None else float(run.low_ns.sum()) * price
+    more = run.high_ns is not None and run.high_ns.sum() > run.step_ns.sum()
+    most = float(run.high_ns.sum()) * price if more and run.high_ns is not None else None
+    return (replace(cost, low_pj=least, high_pj=most),)
 
 
 def _row(name: str, op: str, samples: int) -> Cost:

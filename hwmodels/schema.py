@@ -141,12 +141,18 @@ class TermTable(Table):
             evidence=Evidence[self.energy.evidence.upper()],
             source=self.energy.source,
             scope=self.energy.scope,
-            time_ns=None if self.time is None else converted(self.time.value, self.time.unit, "time"),
+            time_ns=_nanoseconds(self.time, None if self.time is None else self.time.value),
+            time_low_ns=_nanoseconds(self.time, None if self.time is None else self.time.limits[0]),
+            time_high_ns=_nanoseconds(self.time, None if self.time is None else self.time.limits[1]),
             note=self.energy.note or "",
         )
 
     def _priced(self, value: float) -> float:
         return converted(value, self.energy.unit, self.dimension)
+
+
+def _nanoseconds(time: Time | None, value: float | None) -> float | None:
+    return None if time is None or value is None else converted(value, time.unit, "time")
 
 
 class PassTable(BaseModel):

@@ -204,6 +204,7 @@ class Term:
         high_pj: upper bound where the source gives one.
         scope: `per-term`, which others may stand beside, or `all-in`, which holds them.
         time_ns: what one count takes; None where no source says it.
+        time_low_ns, time_high_ns: bounds of it where the source gives them.
         note: what must be known of the price, as a sentence.
     """
 
@@ -216,6 +217,8 @@ class Term:
     source: str = ""
     scope: Literal["per-term", "all-in"] = "per-term"
     time_ns: float | None = None
+    time_low_ns: float | None = None
+    time_high_ns: float | None = None
     note: str = ""
 
 

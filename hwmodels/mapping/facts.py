@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ def run_facts(plan: Plan, on: Cores, run: CoreRun, costs: Sequence[Cost], terms:
         "core_energy_pj": energy.tolist(),
         "core_counts": {name: _spread(run.counts[name] / samples) for name in COUNTS if run.counts[name].any()},
         "links": _links(run, samples),
-        "latency": _latency(plan, run, terms),
+        "latency": _latency(plan, run, terms, _other_counts(run, costs, samples)),
     }
 
 
@@ -136,7 +136,19 @@ def _link(run: CoreRun, number: int) -> Facts:
     return {"x": x, "y": y, "direction": DIRECTIONS[int(links.direction[number])]}
 
 
-def _latency(plan: Plan, run: CoreRun, terms: Terms) -> Facts | None:
+def _other_counts(run: CoreRun, costs: Sequence[Cost], samples: int) -> Iterator[str]:
+    """What must be known where cores and prices count another number of synaptic events."""
+    on_cores = int(run.counts["ac"].sum())
+    priced = sum(cost.counts.get(kind, 0) for cost in costs for kind in ("ac", *BY_SYNAPSE))
+    if on_cores != priced:
+        yield (
+            f"time is of {on_cores / samples:,.10g} synaptic events on cores, energy of {priced / samples:,.10g}: "
+            "cores store a convolution's zeros, take a number that is sent as one event, and do not have the events of "
+            "coincidence neurons; a product of two activations is priced by the pairs that meet"
+        )
+
+
+def _latency(plan: Plan, run: CoreRun, terms: Terms, more: Iterable[str]) -> Facts | None:
     if run.step_ns is None or run.binds is None or run.where is None:
         return None
     kinds, times = np.unique(run.binds, return_counts=True)
@@ -144,8 +156,10 @@ def _latency(plan: Plan, run: CoreRun, terms: Terms) -> Facts | None:
     kind, where = BOTTLENECKS[int(run.binds[slowest])], int(run.where[slowest])
     return {
         "rule": plan.table.latency,
-        "assumed": list(untimed(plan.table, terms)),
+        "assumed": [*untimed(plan.table, terms), *more],
         "inference_ns": float(run.step_ns.sum(1).mean()),
+        "inference_ns_low": None if run.low_ns is None else float(run.low_ns.mean()),
+        "inference_ns_high": None if run.high_ns is None else float(run.high_ns.mean()),
         "step_ns": {
             "mean": float(run.step_ns.mean()),
             "min": float(run.step_ns.min()),

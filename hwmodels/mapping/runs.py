@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from hwmodels.mapping.senders import HOST
 from spikec.cost import Counts, Probe, Terms
 
 Array = NDArray[np.int64]
+Side = Literal["low", "high"]
+SIDES: tuple[Side, ...] = ("low", "high")
 CHUNK = 4_000_000
 """Elements of an array by sample, step and pair of cores that are held at once."""
 
@@ -47,6 +50,7 @@ class CoreRun:
         binds: [samples, steps] what binds each step, an index into BOTTLENECKS.
         where: [samples, steps] the core or link that binds.
         barrier_ns: what of each step is its end.
+        low_ns, high_ns: [samples] bounds of an inference, where the chip's file bounds a time on that side.
     """
 
     sent: Mapping[str, Sent]
@@ -57,6 +61,8 @@ class CoreRun:
     binds: Array | None
     where: Array | None
     barrier_ns: float | None
+    low_ns: NDArray[np.float64] | None = None
+    high_ns: NDArray[np.float64] | None = None
 
 
 def board_of(table: CoresTable, cores: int) -> Mesh:
@@ -129,6 +135,8 @@ def run_on(layout: Layout, counts: Counts, terms: Terms) -> CoreRun:
     totals: dict[str, Array] = {name: np.zeros(plan.cores, dtype=np.int64) for name in COUNTS}
     passed = np.zeros(inside.size, dtype=np.int64)
     steps: list[StepLatency] = []
+    bounded = {side: _bounded(terms, side) for side in SIDES}
+    inferences: dict[str, list[NDArray[np.float64]]] = {side: [] for side in SIDES}
     for part in _parts(counts, len(questions.pairs)):
         activity = activity_of(questions, counts, layout.places, part)
         for name, count in COUNTS.items():
@@ -136,6 +144,11 @@ def run_on(layout: Layout, counts: Counts, terms: Terms) -> CoreRun:
         passed += activity.packets.sum((0, 1))
         if times is not None:
             steps.append(_latency(layout, activity, times, link_ns))
+        for side, at_bound in bounded.items():
+            found = times_of(plan.table, at_bound) if at_bound else None
+            if found is not None:
+                latency = _latency(layout, activity, found, _link_times(layout.links, at_bound))
+                inferences[side].append(latency.total_ns.sum(1))
     return CoreRun(
         sent={value: Sent(*(counts.of(probe).sum(1) @ each).T) for value, probe, each in layout.sends},
         counts=totals,
@@ -145,7 +158,18 @@ def run_on(layout: Layout, counts: Counts, terms: Terms) -> CoreRun:
         binds=np.concatenate([s.binds for s in steps]) if steps else None,
         where=np.concatenate([s.where for s in steps]) if steps else None,
         barrier_ns=steps[0].barrier_ns if steps else None,
+        low_ns=np.concatenate(inferences["low"]) if inferences["low"] else None,
+        high_ns=np.concatenate(inferences["high"]) if inferences["high"] else None,
     )
+
+
+def _bounded(terms: Terms, side: Side) -> Terms:
+    """The terms at the bounds of their times on a side, as far as there are any; none where there is not one."""
+    bounds = [term.time_low_ns if side == "low" else term.time_high_ns for term in terms]
+    if all(bound is None for bound in bounds):
+        return ()
+    pairs = zip(terms, bounds, strict=True)
+    return tuple(term if bound is None else replace(term, time_ns=bound) for term, bound in pairs)
 
 
 def times_of(table: CoresTable, terms: Terms) -> CoreTimes | None:

@@ -182,7 +182,10 @@ def _latency(latency: Facts, steps: int) -> Iterator[Fact]:
     )
     barrier = latency["barrier_ns"]
     end = f", of which {units.duration(barrier)} are the barrier that ends it" if barrier else ""
-    yield Fact("latency", f"{units.duration(latency['inference_ns'])} an inference, {steps} steps one after the other")
+    bounds = _between(latency.get("inference_ns_low"), latency.get("inference_ns_high"))
+    yield Fact(
+        "latency", f"{units.duration(latency['inference_ns'])} an inference{bounds}, {steps} steps one after the other"
+    )
     yield Fact("a step", f"{of_step}{end}")
     yield Fact("slowest step", f"waits for {bottleneck_text(latency['bottleneck'])}")
     waits = sorted(latency["bound_by"].items(), key=lambda item: -item[1])
@@ -233,3 +236,13 @@ def _extrapolated(report: Report, facts: Facts) -> Iterator[Fact]:
 
 def _layers(number: int) -> str:
     return f"{number} layer{'s' * (number != 1)}"
+
+
+def _between(low_ns: float | None, high_ns: float | None) -> str:
+    """Bounds of a time in brackets, where the chip's file gives bounds of times."""
+    if low_ns is None and high_ns is None:
+        return ""
+    if low_ns is None or high_ns is None:
+        one = low_ns if high_ns is None else high_ns
+        return f" (at {'least' if high_ns is None else 'most'} {units.duration(one)}, from bounds of times)"
+    return f" ({units.duration(low_ns)} to {units.duration(high_ns)}, from bounds of times)"

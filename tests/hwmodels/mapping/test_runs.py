@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from hwmodels.cores_model import _static
 from hwmodels.cores_schema import CoresTable
 from hwmodels.mapping.activity import CoreQuestions
 from hwmodels.mapping.facts import core_energy_pj, plan_facts, run_facts
@@ -213,3 +215,36 @@ def test_facts_hold_the_run_an_inference_and_energy_a_core_adds_up() -> None:
     assert [row["cores"] for row in plan_facts(plan)["layers"]] == [3, 4, 2]
     assert [row["binding_limit"] for row in plan_facts(plan)["layers"]] == ["neurons"] * 3
     assert plan_facts(plan)["layers"][1]["utilisation"] == {"neurons": 1.0}
+
+
+def test_bounds_of_times_are_bounds_of_an_inference() -> None:
+    """Every time at its bound on a side is a run of its own; a side without any bound has none."""
+    plan, found, _, _ = run()
+    assert (found.low_ns, found.high_ns) == (None, None)
+    graph = plan.graph
+    data = {"x": (np.random.default_rng(0).random((STEPS, SAMPLES, SIZES[0])) < 0.5).astype(np.float64)}
+    counts = Interpreter(torch.float64).count(graph, data, CoreQuestions(plan).probes)
+    layout = Layout(plan, np.arange(plan.cores))
+    bounded = tuple(replace(term, time_high_ns=2 * (term.time_ns or 0.0)) for term in TERMS)
+    twice = tuple(replace(term, time_ns=2 * (term.time_ns or 0.0)) for term in TERMS)
+    slow, high = run_on(layout, counts, twice), run_on(layout, counts, bounded)
+    assert high.low_ns is None
+    assert slow.step_ns is not None
+    np.testing.assert_allclose(high.high_ns, slow.step_ns.sum(1))  # type: ignore[arg-type]
+    low = run_on(layout, counts, tuple(replace(term, time_low_ns=0.0) for term in TERMS))
+    np.testing.assert_allclose(low.low_ns, np.full(SAMPLES, STEPS * 200.0))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("low", "high", "bounds"), [(None, 1.0, (0.0, None)), (0.5, 2.0, (0.5, 2.0))])
+def test_static_power_over_bounded_times_is_bounded(
+    low: float | None, high: float, bounds: tuple[float, float | None]
+) -> None:
+    """Where times are maxima at their own values, static power is bounded from below by nothing."""
+    plan, found, _, _ = run()
+    whole = found.step_ns.sum(1)  # type: ignore[union-attr]
+    at = replace(found, low_ns=None if low is None else low * whole, high_ns=high * whole)
+    (cost,) = _static(at, plan, (Term("static", "chip_ns", 104.0),), SAMPLES)
+    total = 104.0 * plan.chips * whole.sum()
+    assert sum(cost.energy_pj.values()) == pytest.approx(total)
+    expected = tuple(None if bound is None else pytest.approx(bound * total) for bound in bounds)
+    assert (cost.low_pj, cost.high_pj) == expected
