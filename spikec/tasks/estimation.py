@@ -69,6 +69,8 @@ def estimate(
 ) -> list[Report | Refusal]:
     """What each node of `model` costs on each chip, in the order given.
 
+    Each chip answers by itself: of several, one that refuses the network, the policy or the rates leaves a Refusal.
+
     Args:
         model: loaded, or its file.
         hardware: chips by name or TOML file.
@@ -89,11 +91,17 @@ def estimate(
         instead = "rates" if question.rates is not None else others
         raise UsageError(f"--samples {question.samples} beside {instead}: no sample is run", mend="leave it out")
     answers: list[Report | Refusal] = []
+    faults: list[DataError | UsageError] = []
     for chip in chips:
         try:
             answers.append(_report(loaded, chip, question, samples))
         except (UnsupportedOp, StateOverflow) as error:
             answers.append(Refusal(chip.name, str(error), chip.file))
+        except (DataError, UsageError) as error:
+            faults.append(error)
+            answers.append(Refusal(chip.name, str(error), chip.file))
+    if len(faults) == len(chips):  # what no chip takes is wrong by itself
+        raise faults[0]
     return answers
 
 
