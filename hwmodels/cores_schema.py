@@ -112,6 +112,8 @@ class BarrierTable(_Sourced):
     def _check(self) -> BarrierTable:
         if len(self.tiles) != len(self.value) or list(self.tiles) != sorted(set(self.tiles)):
             raise PydanticCustomError("order", "a value for each number of tiles, which ascend", {})
+        if list(self.value) != sorted(self.value):
+            raise PydanticCustomError("order", "a barrier that does not fall with more tiles", {})
         return self
 
     @property

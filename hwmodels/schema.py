@@ -23,6 +23,8 @@ Kind = Literal[Synaptic, Aside, OnChip, OnCores, BySynapse, BySoma]
 Known = Literal["assumed", "derived", "simulated", "measured"]
 Bound = Literal["lower", "upper"]
 Text = Annotated[str, Field(min_length=1)]
+Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Text that is printed in a line of its own."""
 Amount = Annotated[FiniteFloat, Field(ge=0)]
 Limits = tuple[float | None, float | None]
 
@@ -175,9 +177,9 @@ def pipeline_entry(entry: object) -> object:
 class Chip(Table):
     """A chip file; docs/describe-your-chip.md says what each key means."""
 
-    name: Text
-    title: Text
-    node: Text
+    name: Line
+    title: Line
+    node: Line
     model: Literal["arithmetic", "events", "memory"]
     # TOML has no tuples, so the lists are taken laxly.
     pipeline: Annotated[tuple[Annotated[str | PassTable, PlainValidator(pipeline_entry)], ...], Field(strict=False)]

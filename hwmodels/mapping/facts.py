@@ -113,8 +113,8 @@ def _spread(values: NDArray[np.float64]) -> Facts:
 
 
 def _links(run: CoreRun, samples: int) -> Facts:
-    if not run.loads.size:
-        return {"number": 0, "used": 0, "max": 0.0, "loads": []}
+    if not run.loads.any():
+        return {"number": int(run.loads.size), "used": 0, "max": 0.0, "loads": []}
     links = run.links
     used = np.flatnonzero(run.loads)
     return {

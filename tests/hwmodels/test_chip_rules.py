@@ -176,3 +176,10 @@ def test_a_mesh_that_no_chip_has_is_refused(tmp_path):
     message = refused(tmp_path, text.replace("columns = 8\n", "columns = 1000000000\n"))
     assert "key cores.mesh" in message
     assert "at most 1048576 cores a chip, found 16000000000" in message
+
+
+@pytest.mark.parametrize("key", ["name", "title", "node"])
+def test_what_is_printed_in_a_line_is_one(tmp_path, key):
+    line = next(line for line in GOOD.splitlines() if line.startswith(f"{key} = "))
+    with pytest.raises(HardwareFileError, match=f"line .*key {key}"):
+        read(tmp_path, GOOD.replace(line, f'{key} = "two\\nlines"'))

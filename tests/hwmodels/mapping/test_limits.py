@@ -62,6 +62,7 @@ def table() -> dict[str, object]:
         (("barrier", "tiles"), [1, 1], "ascend"),
         (("barrier", "value"), [1.0], "a value for each"),
         (("barrier", "value"), [1.0, -1.0], "barrier.value"),
+        (("barrier", "value"), [2.0, 1.0], "does not fall"),
         (("encoding", "weight_bits"), [8, 4], "ascending"),
         (("encoding",), None, "encoding"),
         (("barrier",), None, "barrier"),
