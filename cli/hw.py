@@ -32,12 +32,14 @@ hw.add_command(fit)
 
 @hw.command("list")
 def list_() -> None:
-    """The hardware that --hw takes by name: name, process node, passes, hash of its file.
+    """The hardware that --hw takes by name: what it is, weakest evidence of its prices, cores a chip, hash of its file.
 
-    What each one is, and each price with its source, is in its file: spikec hw show NAME.
+    Each price with its source, and the passes that make a network legal there, are in its file: spikec hw show NAME.
     """
-    rows = [("name", "node", "passes", "sha256")]
-    rows += [(m.name, m.node, _pipeline(m.pipeline), m.sha256[:12]) for m in hardware.catalogue()]
+    rows = [("name", "what", "node", "evidence", "cores", "sha256")]
+    for row in hardware.catalogue():
+        cores = "-" if row.cores is None else str(row.cores)
+        rows.append((row.name, row.title or "-", row.model.node, row.evidence or "-", cores, row.model.sha256[:12]))
     click.echo(columns(rows), nl=False)
 
 

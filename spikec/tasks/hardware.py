@@ -7,8 +7,10 @@ from pathlib import Path
 
 from hwmodels import registry
 from hwmodels.model import HardwareModel
+from hwmodels.schema import read
 from hwmodels.toml_lines import line_of, lines_of
 from passes.manager import make
+from spikec.cost import Evidence
 from spikec.errors import HardwareFileError, UnknownName, UsageError
 
 
@@ -63,6 +65,35 @@ def namesake(model: HardwareModel) -> HardwareModel | None:
     return None if own.sha256 == model.sha256 else own
 
 
-def catalogue() -> tuple[HardwareModel, ...]:
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """A hardware model as a row of a list.
+
+    Args:
+        name: that `--hw` takes.
+        model: loaded.
+        title, evidence: what it is, and the weakest evidence of its prices; '' for one that another package gives.
+        cores: cores a chip; None for one without.
+    """
+
+    name: str
+    model: HardwareModel
+    title: str = ""
+    evidence: str = ""
+    cores: int | None = None
+
+
+def catalogue() -> tuple[Listed, ...]:
     """Every hardware model that `--hw` takes by name, sorted by name."""
-    return tuple(registry.load(name) for name in registry.names())
+    return tuple(map(_listed, registry.names()))
+
+
+def _listed(name: str) -> Listed:
+    model, path = registry.load(name), registry.CHIPS / f"{name}.toml"
+    if not path.is_file():
+        return Listed(name, model)
+    chip = read(path.read_bytes(), path)
+    evidence = min(Evidence[table.energy.evidence.upper()] for table in chip.terms.values())
+    if chip.memory is not None:
+        evidence = min(evidence, chip.memory.memory().evidence)
+    return Listed(name, model, chip.title, evidence.label, chip.cores.cores_a_chip if chip.cores else None)

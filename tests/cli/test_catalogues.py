@@ -69,7 +69,11 @@ def test_space_says_what_is_wrong(run, words: tuple[str, ...], found: str) -> No
 def test_hw_list_has_every_chip(run) -> None:
     lines = run("hw", "list").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(hardware.names())
-    assert "fold-batchnorm" in next(line for line in lines if line.startswith("45nm "))
+    assert "derived" in next(line for line in lines if line.startswith("45nm "))
+    assert [word in next(line for line in lines if line.startswith("loihi1 ")) for word in ("128", "0.75 V")] == [
+        True
+    ] * 2
+    assert "assumed" in next(line for line in lines if line.startswith("45nm-memory "))
 
 
 def test_hw_show_is_the_file_and_a_copy_of_it_is_good(run, tmp_path: Path) -> None:
