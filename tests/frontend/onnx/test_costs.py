@@ -109,6 +109,11 @@ def test_no_ann_has_the_shape_of_a_network_that_is_unrolled_over_time(asked, spi
     assert asked(spiking("one step")).ann == {
         "macs": N * D * (K + 3),
         "energy_pj": pytest.approx(N * D * (K + 3) * 4.6),
+        "quantised": {
+            "hardware": "45nm-int8",
+            "node": "45 nm",
+            "energy_pj": pytest.approx(N * D * (K + 3) * 0.23),
+        },
     }
     for content in (spiking("a layer a step", reset=False), spiking("a layer a step"), spiking("steps as rows")):
         report = asked(content)
