@@ -1,4 +1,4 @@
-"""The mesh of a mapping as shapes to draw: chips, tiles shaded by what their cores spend, links as wedges by load.
+"""The mesh of a mapping as shapes to draw: chips, tiles shaded by how full their cores are, links as wedges by load.
 
 Lengths are in tiles: a tile is `SIDE` wide, one apart from the next; chips are `GAP` further apart. x runs east, y
 south. A link is a wedge that points where its packets go, as broad at its foot as its load is great.
@@ -6,7 +6,7 @@ south. A link is a wedge that points where its packets go, as broad at its foot 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from spikec.cost import Report
 from spikec.report import units
@@ -15,6 +15,7 @@ from spikec.report.mapping_rows import LayerRow, layer_rows
 
 Facts = Mapping[str, Any]  # Any: the key `mapping` of a report
 Point = tuple[float, float]
+Said = TypeVar("Said")
 
 SIDE, GAP = 0.66, 0.45
 _LANE, _BROADEST, _NARROWEST = 0.12, 0.11, 0.02
@@ -30,7 +31,7 @@ class Tile:
     """A tile of the board: its middle, what stands on it, and how it is filled.
 
     Args:
-        shade: 0 to 1, of the fullest tile; None where no core of it is used.
+        shade: 0 to 1, where all its cores are full; None where no core of it is used.
         label: cores in use, '' where there is none.
         title: where it is and what stands there, in words.
         slowest: whether the core that binds the slowest step stands on it.
@@ -129,13 +130,9 @@ def picture(report: Report) -> Picture | None:
 
 
 def _key(facts: Facts, board: _Board) -> Iterator[str]:
-    by_tile = _by_tile(facts, board)
-    said = "its number and shade: cores in use"
-    if by_tile:
-        darkest = units.energy(max(by_tile.values()))
-        said = f"its number: cores in use; its shade: energy an inference, the darkest {darkest}"
     cores = f"{board.cores_a_tile} core{'s' * (board.cores_a_tile != 1)}"
-    yield f"A square is a tile of {cores}; {said}."
+    shade = "its shade: how full they are, of the limit nearest to each"
+    yield f"A square is a tile of {cores}; its number: cores in use; {shade}."
     links: Facts = facts.get("links") or {}
     if links.get("loads"):
         most = units.count(links["max"])
@@ -157,15 +154,16 @@ def _tiles(report: Report, facts: Facts, board: _Board) -> Iterator[Tile]:
     for core, place in enumerate(facts["places"]):
         cores.setdefault(board.of(place), []).append(core)
     by_tile = _by_tile(facts, board)
-    greatest = max(by_tile.values(), default=0.0)
-    layer_of = _layer_of(layer_rows(report), len(facts["places"]), facts)
+    rows = layer_rows(report)
+    layer_of, full = _by_core(rows, facts, [row.label for row in rows], ""), _by_core(rows, facts, _shares(rows), 0.0)
     slowest = _slowest_core(facts)
     for row in range(board.down * board.rows):
         for column in range(board.across * board.columns):
             here = cores.get((column, row), [])
             energy = by_tile.get((column, row))
-            share = energy / greatest if energy is not None else len(here) / board.cores_a_tile
+            share = sum(full[core] for core in here) / board.cores_a_tile
             said = [f"tile ({column}, {row})", f"{len(here)} of {board.cores_a_tile} cores in use"]
+            said += [f"{units.percent(share)} % full"] if here else []
             said += [] if energy is None else [units.energy(energy)]
             said += list(dict.fromkeys(layer_of[core] for core in here))
             x, y = board.at(column, row)
@@ -184,13 +182,18 @@ def _by_tile(facts: Facts, board: _Board) -> dict[tuple[int, int], float]:
     return found
 
 
-def _layer_of(rows: Sequence[LayerRow], cores: int, facts: Facts) -> list[str]:
-    """The layer of each core."""
-    found = [""] * cores
-    for row, layer in zip(rows, facts["layers"], strict=True):
+def _shares(rows: Sequence[LayerRow]) -> list[float]:
+    """Of each layer the greatest share of a limit that its fullest core takes."""
+    return [max(row.uses.values(), default=0.0) for row in rows]
+
+
+def _by_core(rows: Sequence[LayerRow], facts: Facts, of_layer: Sequence[Said], unused: Said) -> list[Said]:
+    """What is said of layers, by core."""
+    found = [unused] * len(facts["places"])
+    for row, layer, said in zip(rows, facts["layers"], of_layer, strict=True):
         first = layer.get("first_core")
         for core in range(first, first + row.cores) if first is not None and row.cores else ():
-            found[core] = row.label
+            found[core] = said
     return found
 
 

@@ -22,18 +22,20 @@ def test_tiles_stand_where_the_places_say_and_chips_apart(mapped_report):
     assert (found.width, found.height) == (4 + GAP, 1)
 
 
-def test_shades_are_the_energy_of_the_tiles_cores(mapped_report):
+def test_shades_are_how_full_the_tiles_cores_are_of_the_limit_that_is_nearest(mapped_report):
+    """Two cores a tile: of the first layer three at 96 %, of another one at 50 %; a free slot is empty."""
     tiles = picture(mapped_report).tiles
-    assert [tile.shade for tile in tiles] == pytest.approx([400 / 1200, 1.0, 0.0, 921.6 / 1200])
-    assert "400.0 pJ; stem.lif" in tiles[0].title
+    assert [tile.shade for tile in tiles] == pytest.approx([0.96, 0.96 / 2, 0.96 / 2, 0.5 / 2])
+    assert "96.0 % full; 400.0 pJ; stem.lif" in tiles[0].title
     assert "blocks.0.attn.q_lif" in tiles[3].title
     assert [tile.slowest for tile in tiles] == [False, True, False, False]
 
 
-def test_without_energies_shades_are_cores_in_use(unpriced_report):
+def test_without_energies_shades_are_the_same(mapped_report, unpriced_report):
     found = picture(unpriced_report)
-    assert [tile.shade for tile in found.tiles] == [1.0, 0.5, 0.5, 0.5]
-    assert found.key == ("A square is a tile of 2 cores; its number and shade: cores in use.",)
+    assert [tile.shade for tile in found.tiles] == [tile.shade for tile in picture(mapped_report).tiles]
+    assert found.key == picture(mapped_report).key[:1]
+    assert "how full they are" in found.key[0]
     assert not any(tile.slowest for tile in found.tiles)
 
 
