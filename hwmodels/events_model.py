@@ -98,10 +98,10 @@ class EventsModel:
             check_answers(activity, asked)
         else:
             check_rates(graph, activity, policy)
-        costs = []
+        costs, in_detail = [], details.is_detailed(terms)
         for node in graph.nodes:
             counted = tally.counts(node, activity)
-            if details.is_detailed(terms):
+            if in_detail:
                 counted = details.counts_of(graph, node, counted, activity, policy)
             cost = cost_of(node, counted, terms, tally.rate(node, activity), activity.samples)
             cost = _with_any_activity(cost, terms) if policy.counting == "rate" else cost

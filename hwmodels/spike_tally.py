@@ -80,7 +80,7 @@ class SpikeTally:
                 counted["host_mac"] = counted.pop(kind)
         if isinstance(activity, Counts):
             self._add_neurons(counted, node, activity)
-        if self._exact and node.name not in self._outside:
+        if self._exact and not counted.keys().isdisjoint(BY_SYNAPSES) and node.name not in self._outside:
             counted = {kind: number for kind, number in counted.items() if kind not in BY_SYNAPSES}
         if self._splits(node):
             counted |= self._split(node, counted.pop(UPDATE), activity)
@@ -121,7 +121,7 @@ class SpikeTally:
 
     def _add_neurons(self, counted: dict[str, PerSample], node: Node, activity: Counts) -> None:
         """Adds what coincidence neurons do in the place of a product, and what a neuron takes past no weight."""
-        product = self.product(node)
+        product = self.product(node) if type(node.op) in PRODUCTS else None
         if product is not None:
             counted |= product.counts(activity)
             if self._whole_updates:
