@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PlainValidator, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -35,71 +35,59 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Energy(Table):
-    """A price of one count. `low` and `high` are in the same unit; `bound` says that the value itself is one.
+class Sourced(Table):
+    """A value with its unit, and how far to trust it. `low` and `high` are in the same unit.
 
-    `node` is the process of the number, where it is not the chip's; `note` what must be known of it.
+    `bound` says that the value itself is one; `node` is the process of the number, where it is not the chip's; `note`
+    what must be known of it.
     """
 
+    measures: ClassVar[tuple[Dimension, ...]]
+
     value: Amount
     unit: Text
     evidence: Known
+    source: Text
+    low: Amount | None = None
+    high: Amount | None = None
+    bound: Bound | None = None
+    node: Text | None = None
+    note: Text | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_amounts(self)
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """Lower and upper bound in `unit`, None where the source gives none."""
+        low = self.value if self.bound == "lower" else self.low
+        high = self.value if self.bound == "upper" else self.high
+        return low, high
+
+
+class Energy(Sourced):
+    """A price of one count."""
+
+    measures = ("energy", "power")
+
     scope: Literal["per-term", "all-in"]
-    source: Text
-    low: Amount | None = None
-    high: Amount | None = None
-    bound: Bound | None = None
-    node: Text | None = None
-    note: Text | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Energy:
-        _check_amounts(self, ("energy", "power"))
-        return self
-
-    @property
-    def limits(self) -> Limits:
-        """Lower and upper bound in `unit`, None where the source gives none."""
-        return _limits(self)
 
 
-class Time(Table):
-    """How long one count takes; keys as of `Energy`."""
+class Time(Sourced):
+    """How long one count takes."""
 
-    value: Amount
-    unit: Text
-    evidence: Known
-    source: Text
-    low: Amount | None = None
-    high: Amount | None = None
-    bound: Bound | None = None
-    node: Text | None = None
-    note: Text | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Time:
-        _check_amounts(self, ("time",))
-        return self
-
-    @property
-    def limits(self) -> Limits:
-        """Lower and upper bound in `unit`, None where the source gives none."""
-        return _limits(self)
+    measures = ("time",)
 
 
-def _limits(amount: Energy | Time) -> Limits:
-    low = amount.value if amount.bound == "lower" else amount.low
-    high = amount.value if amount.bound == "upper" else amount.high
-    return low, high
-
-
-def _check_amounts(amount: Energy | Time, allowed: tuple[Dimension, ...]) -> None:
+def _check_amounts(amount: Sourced) -> None:
     """Checks unit, order and size.
 
     Raises:
         PydanticCustomError: one of them is wrong.
     """
-    dimension = dimension_of(amount.unit, allowed)
+    dimension = dimension_of(amount.unit, amount.measures)
     given = amount.low if amount.bound == "lower" else amount.high if amount.bound == "upper" else None
     if given is not None:
         side = "low" if amount.bound == "lower" else "high"

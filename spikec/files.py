@@ -28,10 +28,13 @@ def check_output(path: Path, *, force: bool = False) -> None:
     """Does nothing where a file can be written at `path`; asked before the work whose result goes there.
 
     Raises:
-        OutputError: it exists and `force` is not given, it is a folder, or its folder is missing or read-only.
+        OutputError: it exists and `force` is not given, it is a folder, a device or a pipe, or its folder is missing or
+            read-only.
     """
     if path.is_dir():
         raise OutputError("this is a folder", where=str(path), expected="the name of a file")
+    if path.exists() and not path.is_file():  # which --force would replace by a file
+        raise OutputError("this is a device, pipe or socket", where=str(path), expected="the name of a file")
     if path.exists() and not force:
         raise OutputError("the file exists already", where=str(path), mend="another name, or --force to replace it")
     if not path.parent.is_dir():

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -135,6 +136,15 @@ def test_an_output_is_checked_before_the_work(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="its folder cannot be written"):
         files.check_output(tmp_path / "new")
     assert held(tmp_path) == {"there": b"mine"}
+
+
+def test_what_is_no_file_is_never_replaced_by_one(tmp_path):
+    """`-o /dev/null --force` as root would put a file in the place of the device."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        for force in (False, True):
+            with pytest.raises(OutputError, match="a device, pipe or socket"):
+                files.check_output(path, force=force)
 
 
 def test_a_folder_stands_there_once_its_block_has_ended(tmp_path):

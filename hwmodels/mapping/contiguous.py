@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from hwmodels.cores_schema import CoresTable, LimitTable
+from hwmodels.cores_schema import CoresTable, EncodingTable, LimitTable
 from hwmodels.mapping.layers import ConvLayer, DenseLayer, InputLayer, Layer
 from hwmodels.mapping.loads import Held, Misfit, Resource, Use
 from hwmodels.mapping.paths import path_behind
@@ -174,15 +174,26 @@ def box_words(layer: Layer, channels: NDArray[np.int64], table: CoresTable) -> N
     assert encoding is not None
     if isinstance(layer, InputLayer):
         return np.zeros_like(channels)
-    index = encoding.index_bits_dense if isinstance(layer, DenseLayer) else encoding.index_bits_conv
-    bits = channels * (getattr(layer, "weight_bits", 1) + index) + encoding.header_bits
-    words = -(-bits // encoding.word_bits)
     if isinstance(layer, DenseLayer):
-        return np.asarray(layer.inputs * words, dtype=np.int64)
+        bits = channels * (layer.weight_bits + encoding.index_bits_dense) + encoding.header_bits
+        return np.asarray(layer.inputs * -(-bits // encoding.word_bits), dtype=np.int64)
     assert isinstance(layer, ConvLayer)
-    group = layer.channels // layer.groups
-    inputs = (layer.inputs // layer.groups) * -(-channels // group)
-    return np.asarray(prod(layer.kernel) * inputs * words, dtype=np.int64)
+    found = [_kernel_words(layer, int(size), encoding) for size in channels.reshape(-1)]
+    return np.array(found, dtype=np.int64).reshape(channels.shape)
+
+
+def _kernel_words(layer: ConvLayer, size: int, encoding: EncodingTable) -> int:
+    """The most words of a convolution's kernel that a box of `size` channels holds.
+
+    An input channel's run is as long as the channels of its group in the box, which may cut groups.
+    """
+    channel = np.arange(layer.channels)
+    box, group = channel // size, channel * layer.groups // layer.channels
+    runs, lengths = np.unique(box * layer.groups + group, return_counts=True)
+    bits = lengths * (layer.weight_bits + encoding.index_bits_conv) + encoding.header_bits
+    words = np.zeros(int(box[-1]) + 1, dtype=np.int64)
+    np.add.at(words, runs // layer.groups, -(-bits // encoding.word_bits))
+    return int(words.max()) * prod(layer.kernel) * (layer.inputs // layer.groups)
 
 
 def _misfit(needs: Mapping[Resource, Needs], limits: Mapping[Resource, int], shape: tuple[int, ...]) -> Misfit:

@@ -23,10 +23,13 @@ _DOTS = 72.0
 
 
 def estimate_plot(report: Report, path: Path) -> None:
-    """Writes the bars of `plots.energy_bars`; with a mapping also the mesh above them, cores a layer where unpriced.
+    """Writes bars of energy a node, in order, stacked by term: 1200 x 800, taller above 28 nodes.
+
+    Nodes that the chip prices at nothing have no bar. With a mapping the mesh stands above them, and where nothing is
+    priced cores a layer in their place.
 
     Raises:
-        UsageError, OutputError: as for `energy_bars`.
+        UsageError, OutputError: as for `write_plot`.
     """
     found = picture(report)
     write_plot(lambda figure: _draw(figure, report, found), path)

@@ -12,12 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from spikec.cost import Report
 from spikec.errors import UsageError
 from spikec.files import write_bytes
 from spikec.report import units
-from spikec.report.nodes import NodeRow, priced_rows, terms_of
-from spikec.report.sections import headline
+from spikec.report.nodes import NodeRow, terms_of
 from spikec.report.units import Unit, unit_of
 from spikec.report.view import StudyRow, StudyView, hypervolumes
 
@@ -52,23 +50,11 @@ class Look(NamedTuple):
     name: str
 
 
-def energy_bars(report: Report, path: Path) -> None:
-    """Writes bars of energy a node, in order, stacked by term: 1200 x 800, taller above 28 nodes.
-
-    Nodes that the chip prices at nothing have no bar.
-
-    Raises:
-        UsageError: the name ends in neither .png, .svg nor .pdf.
-        OutputError: it cannot be written.
-    """
-    write_plot(lambda figure: _draw_energies(figure, report, priced_rows(report)), path)
-
-
 def front_plot(view: StudyView, path: Path) -> None:
     """Writes a study's accuracy against energy, 1200 x 800: trials, random ones, front, finalists, winner.
 
     Raises:
-        UsageError, OutputError: as for `energy_bars`.
+        UsageError, OutputError: as for `write_plot`.
     """
     write_plot(lambda figure: _draw_front(figure, view), path)
 
@@ -95,7 +81,8 @@ def write_plot(draw: Callable[[Figure], None], path: Path) -> None:
     """Writes what `draw` puts into a figure, in the format that the name says and the style of every plot.
 
     Raises:
-        UsageError, OutputError: as for `energy_bars`.
+        UsageError: the name ends in neither .png, .svg nor .pdf.
+        OutputError: it cannot be written.
     """
     check_plot_name(path)
     write_bytes(path, _rendered(draw, _FORMATS[path.suffix.lower()]))
@@ -115,11 +102,6 @@ def _rendered(draw: Callable[[Figure], None], kind: str) -> bytes:
 def bars_height(rows: int) -> float:
     """Inches of so many bars."""
     return max(INCHES[1], INCHES[1] * rows / _ROWS)
-
-
-def _draw_energies(figure: Figure, report: Report, rows: Sequence[NodeRow]) -> None:
-    figure.set_size_inches(INCHES[0], bars_height(len(rows)))
-    draw_bars(figure, figure.add_subplot(), rows, headline(report))
 
 
 def draw_bars(figure: FigureBase, axes: Axes, rows: Sequence[NodeRow], title: str) -> None:

@@ -113,7 +113,7 @@ BAD = {
         'unit = "pJ"\n',
         'unit = "pJ"\nsourse = "x"\n',
         "terms.ac.energy.sourse",
-        "one of: value, unit, evidence, scope, source",
+        "one of: value, unit, evidence, source, low, high, bound, node, note, scope",
     ),
     "extra key above": ('node = "45 nm"', 'node = "45 nm"\nvoltage = 0.9', "voltage", "one of: name, title"),
     "extra key of a term": ('count = "ac"', 'count = "ac"\nunits = "pJ"', "terms.ac.units", "one of: count, energy"),

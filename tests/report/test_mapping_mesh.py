@@ -11,7 +11,9 @@ from matplotlib.image import imread
 from spikec.report.html import estimate_html
 from spikec.report.mapping_mesh import GAP, SIDE, SLOWEST, picture
 from spikec.report.mapping_plot import estimate_plot
-from spikec.report.plots import energy_bars
+from spikec.report.nodes import priced_rows
+from spikec.report.plots import INCHES, bars_height, draw_bars, write_plot
+from spikec.report.sections import headline
 
 
 def test_tiles_stand_where_the_places_say_and_chips_apart(mapped_report):
@@ -111,5 +113,11 @@ def test_without_energies_the_plot_has_cores_a_layer(unpriced_report, misfit_rep
 
 def test_without_a_mapping_the_plot_is_the_bars_alone(small_report, tmp_path):
     estimate_plot(small_report, tmp_path / "plot.png")
-    energy_bars(small_report, tmp_path / "bars.png")
+    rows = priced_rows(small_report)
+
+    def bars(figure):
+        figure.set_size_inches(INCHES[0], bars_height(len(rows)))
+        draw_bars(figure, figure.add_subplot(), rows, headline(small_report))
+
+    write_plot(bars, tmp_path / "bars.png")
     assert np.array_equal(imread(tmp_path / "plot.png"), imread(tmp_path / "bars.png"))

@@ -6,7 +6,8 @@ import pytest
 from matplotlib.image import imread
 
 from spikec.errors import OutputError, UsageError
-from spikec.report.plots import caption, energy_bars, front_plot, front_svg
+from spikec.report.mapping_plot import estimate_plot
+from spikec.report.plots import caption, front_plot, front_svg
 
 
 def assert_drawn(path, least=(800, 1200)):
@@ -18,17 +19,17 @@ def assert_drawn(path, least=(800, 1200)):
 
 
 def test_energy_bars(digits_report, tmp_path):
-    energy_bars(digits_report, tmp_path / "bars.png")
+    estimate_plot(digits_report, tmp_path / "bars.png")
     assert_drawn(tmp_path / "bars.png")
 
 
 def test_many_nodes_make_the_picture_taller(deep_report, tmp_path):
-    energy_bars(deep_report, tmp_path / "bars.png")
+    estimate_plot(deep_report, tmp_path / "bars.png")
     assert_drawn(tmp_path / "bars.png", (1500, 1200))
 
 
 def test_axes_have_units(digits_report, study_view, tmp_path):
-    energy_bars(digits_report, tmp_path / "bars.svg")
+    estimate_plot(digits_report, tmp_path / "bars.svg")
     bars = " ".join(ElementTree.fromstring((tmp_path / "bars.svg").read_text("utf-8")).itertext())
     assert "energy per inference [nJ]" in bars
     front = " ".join(ElementTree.fromstring(front_svg(study_view)).itertext())
@@ -72,14 +73,14 @@ def test_hypervolumes_say_of_how_many_trials(study_view):
 
 def test_an_unknown_ending_is_refused(digits_report, tmp_path):
     with pytest.raises(UsageError, match=r"\.png"):
-        energy_bars(digits_report, tmp_path / "bars.jpeg")
+        estimate_plot(digits_report, tmp_path / "bars.jpeg")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_leaves_nothing(digits_report, tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
-        energy_bars(digits_report, tmp_path / "none" / "bars.png")
+        estimate_plot(digits_report, tmp_path / "none" / "bars.png")
     (tmp_path / "bars.png").mkdir()
     with pytest.raises(OutputError):
-        energy_bars(digits_report, tmp_path / "bars.png")
+        estimate_plot(digits_report, tmp_path / "bars.png")
     assert [path.name for path in tmp_path.iterdir()] == ["bars.png"]

@@ -79,6 +79,20 @@ def test_weights_that_cancel_touch_all_the_same() -> None:
     assert [counts.of(probe).item() for probe in probes] == [3, 2]
 
 
+def test_a_membrane_that_is_left_over_touches_its_neuron_until_it_is_gone() -> None:
+    """1 is halved and cut to 0 behind the spike: what it was before the step decides, not what it became."""
+    builder = GraphBuilder(T)
+    drive = builder.add(Linear(), builder.input("x", TensorType((1,), SPIKE)), scope="w", weights={"weight": np.eye(1)})
+    leaks = LIF(decay_input=False, rounding="toward_zero")
+    graph = builder.graph(builder.add(leaks, drive, scope="q", weights={"beta": 0.5, "v_threshold": 9.0}))
+    x = np.zeros((T, 1, 1))
+    x[1] = 1
+    probe = Probe(("q.v", "x"), "touched", keep=frozenset({"step"}), through=("w",))
+    found = Interpreter().count(graph, {"x": x}, [probe]).of(probe)
+    assert Interpreter().run(graph, {"x": x}, keep=["q.v"])["q.v"].flatten().tolist() == [0, 1, 0, 0, 0, 0]
+    assert found.flatten().tolist() == [0, 1, 1, 0, 0, 0]
+
+
 def test_of_a_convolution_behind_a_transpose() -> None:
     builder = GraphBuilder(T)
     x = builder.input("x", TensorType((2, 4, 4), SPIKE))

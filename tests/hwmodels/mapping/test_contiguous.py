@@ -170,3 +170,31 @@ def test_a_layer_whose_neuron_has_more_output_axons_than_a_core_fits_nowhere() -
 def test_what_does_not_fit_says_the_limit_that_it_breaks_most() -> None:
     plan = plan_of(network(), table(neurons=1000, axons_in=50, synapse_words=16384), FORM, "a chip")
     assert [(wired.node, misfit) for wired, misfit in plan.misfits] == [("dense", Misfit("axons_in", 84, 50))]
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4, 12])
+@pytest.mark.parametrize("words", [40, 70, 110, 400])
+def test_the_words_of_a_convolution_in_groups_are_its_runs_one_by_one(groups: int, words: int) -> None:
+    """A box may cut groups: an input channel's run is as long as the channels of its group that stand in the box."""
+    builder = GraphBuilder(1)
+    weight = codes(12, 12 // groups, 1, 2)
+    drive = builder.add(
+        Conv2d(groups=groups), builder.input("x", TensorType((12, 3, 4), SPIKE)), scope="w", weights={"weight": weight}
+    )
+    graph = builder.graph(builder.add(LIF(), drive, scope="q", weights={"tau": 2.0, "v_threshold": 1.0}))
+    plan = plan_of(graph, table(neurons=40, axons_in=4096, synapse_words=words), FORM, "a chip")
+    (row,) = plan.rows
+    if isinstance(row.found, Misfit):
+        assert (groups, words) == (1, 40)  # one channel is 24 words of 12 inputs' 2 taps: it must not happen elsewhere
+        return
+    assert isinstance(row.found.split, Split)
+    labels = row.found.split.labels[0]
+    most = 0
+    for box in range(labels.max() + 1):
+        held = np.flatnonzero(labels == box)
+        found = 0
+        for given, _ in product(range(12), range(2)):
+            run = int((held // (12 // groups) == given // (12 // groups)).sum())
+            found += -(-(run * (8 + 10) + 10) // 64) if run else 0
+        most = max(most, found)
+    assert row.found.uses["synapse_words"].taken == most <= words
