@@ -248,3 +248,17 @@ def test_static_power_over_bounded_times_is_bounded(
     assert sum(cost.energy_pj.values()) == pytest.approx(total)
     expected = tuple(None if bound is None else pytest.approx(bound * total) for bound in bounds)
     assert (cost.low_pj, cost.high_pj) == expected
+
+
+def test_it_is_said_where_cores_and_prices_count_other_events() -> None:
+    plan, found, walk, _ = run()
+    events = int(walk.events.sum())
+
+    def said(priced: int) -> list[str]:
+        costs = [Cost("w1", "w1", "linear", None, {"ac": priced}, {}, np.zeros(SAMPLES))]
+        facts = run_facts(plan, np.arange(plan.cores), found, costs, TERMS, SAMPLES)
+        return [text for text in facts["latency"]["assumed"] if "synaptic events on cores" in text]
+
+    assert said(events) == []
+    (text,) = said(events - 3)
+    assert f"{events / SAMPLES:,.10g} synaptic events on cores, energy of {events / SAMPLES - 1:,.10g}" in text
